@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/error.h"
+
+/* Embedders compile this layout into their own binaries. */
+static_assert(sizeof(struct initsync_error) == 1024, "the layout is frozen");
+
+const char *error_words(int code) {
+#ifdef __GLIBC__
+        const char *words = strerrordesc_np(-code);     /* not localised, no buffer */
+
+        return words ? words : "unknown error";
+#else
+        return strerror(-code);
+#endif
+}
+
+void error_clear(struct initsync_error *error) {
+        memset(error, 0, sizeof(*error));
+        error->step = error->mount = error->request = error->status = -1;
+}
+
+void error_path(struct initsync_error *error, const char *path) {
+        static const char ellipsis[] = "\xe2\x80\xa6";
+        char clean[sizeof(error->path) * 17];
+        size_t n, room = sizeof(error->path) - sizeof(ellipsis);
+        const char *tail;
+
+        n = text_escape(clean, sizeof(clean), path, strlen(path));
+        if (n < sizeof(error->path)) {
+                memcpy(error->path, clean, n + 1);
+                return;
+        }
+        tail = clean + n - room;
+        while ((*tail & 0xc0) == 0x80)          /* not in the middle of a character */
+                tail++;
+        snprintf(error->path, sizeof(error->path), "%s%s", ellipsis, tail);
+}
+
+PRINTF(7, 0)
+static void error_fill(struct initsync_error *error, int code, int stage, const char *call, const char *path,
+                       const char *tail, const char *format, va_list args) {
+        char text[8192];
+        int n;
+
+        error_clear(error);
+        error->code = code;
+        error->stage = stage;
+        if (call)
+                snprintf(error->call, sizeof(error->call), "%s", call);
+        if (path)
+                error_path(error, path);
+        n = vsnprintf(text, sizeof(text), format, args);
+        if (n < 0)
+                n = 0;
+        if ((size_t)n >= sizeof(text))
+                n = sizeof(text) - 1;
+        if (tail) {
+                /* The cause must survive a long path: the sentence is cut before it, not the cause. */
+                size_t cause = strlen(tail) + 2, most = sizeof(error->text) - 1 - cause;
+                size_t used = text_escape(error->text, most + 1, text, (size_t)n);
+
+                snprintf(error->text + used, sizeof(error->text) - used, ": %s", tail);
+        } else {
+                text_escape(error->text, sizeof(error->text), text, (size_t)n);
+        }
+}
+
+int error_set(struct initsync_error *error, int code, int stage, const char *call, const char *path, const char *format, ...) {
+        va_list args;
+
+        if (error) {
+                va_start(args, format);
+                error_fill(error, code, stage, call, path, error_words(code), format, args);
+                va_end(args);
+        }
+        return code;
+}
+
+int error_say(struct initsync_error *error, int code, int stage, const char *call, const char *path, const char *format, ...) {
+        va_list args;
+
+        if (error) {
+                va_start(args, format);
+                error_fill(error, code, stage, call, path, NULL, format, args);
+                va_end(args);
+        }
+        return code;
+}
+
+void error_prefix(struct initsync_error *error, const char *format, ...) {
+        char text[sizeof(error->text)], prefix[8192];
+        va_list args;
+        size_t n;
+
+        if (!error)
+                return;
+        memcpy(text, error->text, sizeof(text));
+        va_start(args, format);
+        vsnprintf(prefix, sizeof(prefix), format, args);
+        va_end(args);
+        /* Half of the line at most, so that a long name in the prefix cannot push the cause out. */
+        n = text_escape(error->text, sizeof(error->text) / 2, prefix, strlen(prefix));
+        snprintf(error->text + n, sizeof(error->text) - n, ": %s", text);
+        text[0] = '\0';
+        /* snprintf() cuts in bytes. */
+        n = strlen(error->text);
+        memcpy(text, error->text, n + 1);
+        text_escape(error->text, sizeof(error->text), text, n);
+}
+
+size_t text_utf8(const unsigned char *s, size_t n) {
+        size_t need, i;
+        unsigned char low = 0x80, high = 0xbf;
+
+        if (n == 0)
+                return 0;
+        if (s[0] < 0x80)
+                return 1;
+        if (s[0] >= 0xc2 && s[0] <= 0xdf)
+                need = 2;
+        else if ((s[0] & 0xf0) == 0xe0)
+                need = 3;
+        else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+                need = 4;
+        else
+                return 0;
+        if (s[0] == 0xe0)
+                low = 0xa0;             /* no overlong forms */
+        if (s[0] == 0xed)
+                high = 0x9f;            /* no surrogates */
+        if (s[0] == 0xf0)
+                low = 0x90;
+        if (s[0] == 0xf4)
+                high = 0x8f;            /* not past U+10FFFF */
+        if (n < need || s[1] < low || s[1] > high)
+                return 0;
+        for (i = 2; i < need; i++)
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+        return need;
+}
+
+size_t text_escape(char *to, size_t size, const char *from, size_t n) {
+        static const char hex[] = "0123456789abcdef";
+        const unsigned char *s = (const unsigned char *)from;
+        size_t i = 0, used = 0;
+
+        while (i < n) {
+                size_t len = text_utf8(s + i, n - i);
+                int control = len == 1 ? s[i] < 0x20 || s[i] == 0x7f : len == 2 && s[i] == 0xc2 && s[i + 1] < 0xa0;
+
+                if (len && !control) {
+                        if (used + len >= size)
+                                break;
+                        memcpy(to + used, from + i, len);
+                        used += len;
+                        i += len;
+                } else {
+                        if (used + 4 >= size)
+                                break;
+                        to[used++] = '\\';
+                        to[used++] = 'x';
+                        to[used++] = hex[s[i] >> 4];
+                        to[used++] = hex[s[i] & 15];
+                        i++;
+                }
+        }
+        to[used] = '\0';
+        return used;
+}

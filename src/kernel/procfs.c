@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include "kernel/fd.h"
+#include "kernel/procfs.h"
+#include "kernel/syscalls.h"
+
+/* The root of a procfs has inode 1; a directory of one that was bound over /proc has not. */
+static int is_procfs_root(int fd) {
+        struct statfs fs;
+        struct sys_statx stx;
+        int kept = errno, ok;
+
+        ok = fstatfs(fd, &fs) == 0 && fs.f_type == SYS_PROC_SUPER_MAGIC;
+        errno = kept;
+        return ok && sys_statx(fd, "", SYS_AT_EMPTY_PATH, SYS_STATX_INO, &stx) == 0 && stx.ino == 1;
+}
+
+/* In another pid namespace's procfs our numbers name strangers. */
+static int shows_our_pids(int fd) {
+        char link[16], self[16];
+        ssize_t n = sys_readlinkat(fd, "self", link, sizeof(link) - 1);
+
+        if (n <= 0)
+                return 0;
+        link[n] = '\0';
+        snprintf(self, sizeof(self), "%d", sys_getpid());
+        return strcmp(link, self) == 0;
+}
+
+int procfs_open(void) {
+        _cleanup_fd_ int fd = fd_above_stdio(sys_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+
+        if (fd < 0)
+                return fd == -ENOENT ? -ENOSYS : fd;
+        if (!is_procfs_root(fd) || !shows_our_pids(fd))
+                return -ENOSYS;
+        return fd_take(&fd);
+}
+
+int procfs_open_pid(int procfs, int pid, const char *name, int flags) {
+        struct sys_open_how how = {
+                .flags = (uint64_t)(flags | O_CLOEXEC),
+                .resolve = SYS_RESOLVE_BENEATH | SYS_RESOLVE_NO_XDEV | SYS_RESOLVE_NO_SYMLINKS,
+        };
+        char path[64];
+        int r;
+
+        snprintf(path, sizeof(path), "%d/%s", pid, name);
+        do
+                r = sys_openat2(procfs, path, &how);
+        while (r == -EAGAIN || r == -EINTR);    /* EAGAIN: somebody renamed something; procfs has no renames of its own */
+        return fd_above_stdio(r);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KERNEL_PROCFS_H
+#define KERNEL_PROCFS_H
+
+/* A /proc that is one: procfs itself, of this process's own pid namespace, with nothing mounted over what is opened. */
+
+/*
+ * procfs_open() - its root, as an O_PATH descriptor
+ *
+ * Return: a descriptor; -ENOSYS where /proc is something else, or shows another pid namespace.
+ */
+int procfs_open(void);
+
+/* procfs_open_pid() - open "@pid/@name" below @procfs, through no symlink and no mount point; @flags as for open(2) */
+int procfs_open_pid(int procfs, int pid, const char *name, int flags);
+
+#endif /* KERNEL_PROCFS_H */

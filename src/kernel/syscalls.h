@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KERNEL_SYSCALLS_H
+#define KERNEL_SYSCALLS_H
+
+/*
+ * Every system call of the library: one line each, a negative errno on failure. Numbers and constants that the installed
+ * headers may lack stand here (asm-generic numbers; "since" is the kernel that brought them), so that headers that are too old
+ * and a kernel that is too old are one case: -ENOSYS.
+ */
+
+#include <fcntl.h>
+#include <linux/types.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include "kernel/raw.h"
+
+#define NR_open_tree 428                /* since 5.2 */
+#define NR_move_mount 429
+#define NR_fsopen 430
+#define NR_fsconfig 431
+#define NR_fsmount 432
+#define NR_pidfd_send_signal 424        /* since 5.1 */
+#define NR_pidfd_open 434               /* since 5.3 */
+#define NR_close_range 436              /* since 5.9 */
+#define NR_openat2 437                  /* since 5.6 */
+#define NR_pidfd_getfd 438              /* since 5.6 */
+#define NR_mount_setattr 442            /* since 5.12 */
+#define NR_statmount 457                /* since 6.8 */
+#define NR_listmount 458
+#define NR_open_tree_attr 467           /* since 6.15 */
+
+struct sys_open_how {
+        uint64_t flags, mode, resolve;
+};
+#define SYS_RESOLVE_NO_XDEV 0x01
+#define SYS_RESOLVE_NO_MAGICLINKS 0x02
+#define SYS_RESOLVE_NO_SYMLINKS 0x04
+#define SYS_RESOLVE_BENEATH 0x08
+#define SYS_RESOLVE_IN_ROOT 0x10
+
+struct sys_mount_attr {
+        uint64_t attr_set, attr_clr, propagation, userns_fd;
+};
+#define SYS_MOUNT_ATTR_IDMAP 0x00100000
+#define SYS_OPEN_TREE_CLONE 1
+#define SYS_OPEN_TREE_CLOEXEC O_CLOEXEC
+#define SYS_MOVE_MOUNT_F_EMPTY_PATH 0x04
+#define SYS_MOVE_MOUNT_T_EMPTY_PATH 0x40
+#define SYS_AT_NO_AUTOMOUNT 0x800
+#define SYS_AT_EMPTY_PATH 0x1000
+#define SYS_AT_STATX_DONT_SYNC 0x4000
+#define SYS_AT_RECURSIVE 0x8000
+
+struct sys_statx_time {
+        int64_t sec;
+        uint32_t nsec;
+        int32_t pad;
+};
+struct sys_statx {
+        uint32_t mask, blksize;
+        uint64_t attributes;
+        uint32_t nlink, uid, gid;
+        uint16_t mode, pad0;
+        uint64_t ino, size, blocks, attributes_mask;
+        struct sys_statx_time atime, btime, ctime, mtime;
+        uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+        uint64_t mnt_id;
+        uint64_t spare[13];
+};
+#define SYS_STATX_TYPE 0x1
+#define SYS_STATX_INO 0x100
+#define SYS_STATX_MNT_ID 0x1000                 /* since 5.8 */
+#define SYS_STATX_MNT_ID_UNIQUE 0x4000          /* since 6.8 */
+#define SYS_STATX_ATTR_MOUNT_ROOT 0x2000        /* since 5.8 */
+
+struct sys_mnt_id_req {
+        uint32_t size, spare;
+        uint64_t mnt_id, param, mnt_ns_id;
+};
+#define SYS_MNT_ID_REQ_SIZE 24                  /* the size of the first version */
+struct sys_statmount {
+        uint32_t size, mnt_opts;
+        uint64_t mask;
+        uint32_t sb_dev_major, sb_dev_minor;
+        uint64_t sb_magic;
+        uint32_t sb_flags, fs_type;
+        uint64_t mnt_id, mnt_parent_id;
+        uint32_t mnt_id_old, mnt_parent_id_old;
+        uint64_t mnt_attr, mnt_propagation, mnt_peer_group, mnt_master, propagate_from;
+        uint32_t mnt_root, mnt_point;
+        uint64_t spare[50];
+        char str[];
+};
+#define SYS_STATMOUNT_SB_BASIC 0x01
+#define SYS_STATMOUNT_MNT_BASIC 0x02
+#define SYS_STATMOUNT_MNT_POINT 0x10
+#define SYS_STATMOUNT_FS_TYPE 0x20
+
+struct sys_pidfd_info {                         /* the first version, 64 bytes */
+        uint64_t mask, cgroupid;
+        uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+        int32_t exit_code;
+};
+#define SYS_PIDFD_GET_INFO 0xC040FF0BUL         /* _IOWR(0xFF, 11, struct pidfd_info), since 6.13 */
+#define SYS_PIDFD_INFO_PID 0x01
+#define SYS_PIDFD_INFO_EXIT 0x08                /* since 6.15 */
+#define SYS_PIDFD_GET_MNT_NAMESPACE 0xFF03UL    /* since 6.11; the argument must be 0 */
+#define SYS_PIDFD_GET_USER_NAMESPACE 0xFF09UL
+#define SYS_NS_GET_NSTYPE 0xB703UL
+
+#define SYS_CLONE_PIDFD 0x00001000              /* since 5.2 */
+#define SYS_CLOSE_RANGE_UNSHARE 2
+#define SYS_P_PIDFD 3                           /* since 5.4 */
+#define SYS_WALL 0x40000000
+#define SYS_SO_PASSRIGHTS 83                    /* since 6.16 */
+#define SYS_PROC_SUPER_MAGIC 0x9fa0
+
+RAW static inline int sys_close(int fd) {
+        return (int)RAW_CALL(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_fcntl(int fd, int command, long arg) {
+        return (int)RAW_CALL(SYS_fcntl, fd, command, arg, 0, 0, 0);
+}
+
+RAW static inline int sys_ioctl(int fd, unsigned long command, void *arg) {
+        return (int)RAW_CALL(SYS_ioctl, fd, command, arg, 0, 0, 0);
+}
+
+RAW static inline int sys_openat(int dirfd, const char *path, int flags) {
+        return (int)RAW_CALL(SYS_openat, dirfd, path, flags, 0, 0, 0);
+}
+
+RAW static inline int sys_openat2(int dirfd, const char *path, const struct sys_open_how *how) {
+        return (int)RAW_CALL(NR_openat2, dirfd, path, how, sizeof(*how), 0, 0);
+}
+
+RAW static inline ssize_t sys_read(int fd, void *data, size_t n) {
+        return RAW_CALL(SYS_read, fd, data, n, 0, 0, 0);
+}
+
+RAW static inline ssize_t sys_pread(int fd, void *data, size_t n, off_t offset) {
+        return RAW_CALL(SYS_pread64, fd, data, n, offset, 0, 0);
+}
+
+RAW static inline ssize_t sys_write(int fd, const void *data, size_t n) {
+        return RAW_CALL(SYS_write, fd, data, n, 0, 0, 0);
+}
+
+RAW static inline ssize_t sys_readlinkat(int dirfd, const char *path, char *to, size_t n) {
+        return RAW_CALL(SYS_readlinkat, dirfd, path, to, n, 0, 0);
+}
+
+RAW static inline int sys_fchdir(int fd) {
+        return (int)RAW_CALL(SYS_fchdir, fd, 0, 0, 0, 0, 0);
+}
+
+RAW static inline ssize_t sys_getcwd(char *to, size_t n) {
+        return RAW_CALL(SYS_getcwd, to, n, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_poll(struct pollfd *fds, size_t n, const struct timespec *timeout) {
+        return (int)RAW_CALL(SYS_ppoll, fds, n, timeout, NULL, 0, 0);
+}
+
+RAW static inline ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags) {
+        return RAW_CALL(SYS_sendmsg, fd, message, flags, 0, 0, 0);
+}
+
+RAW static inline ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags) {
+        return RAW_CALL(SYS_recvmsg, fd, message, flags, 0, 0, 0);
+}
+
+RAW static inline int sys_setsockopt(int fd, int level, int name, const void *value, size_t n) {
+        return (int)RAW_CALL(SYS_setsockopt, fd, level, name, value, n, 0);
+}
+
+RAW static inline int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *n) {
+        return (int)RAW_CALL(SYS_getsockopt, fd, level, name, value, n, 0);
+}
+
+RAW static inline int sys_shutdown(int fd, int how) {
+        return (int)RAW_CALL(SYS_shutdown, fd, how, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_socketpair(int domain, int type, int fds[2]) {
+        return (int)RAW_CALL(SYS_socketpair, domain, type, 0, fds, 0, 0);
+}
+
+RAW static inline int sys_getpid(void) {
+        return (int)RAW_CALL(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_getppid(void) {
+        return (int)RAW_CALL(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_prctl(int option, long a) {
+        return (int)RAW_CALL(SYS_prctl, option, a, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_sigprocmask(int how, const uint64_t *set, uint64_t *old) {
+        return (int)RAW_CALL(SYS_rt_sigprocmask, how, set, old, sizeof(*set), 0, 0);
+}
+
+RAW static inline int sys_setns(int fd, int type) {
+        return (int)RAW_CALL(SYS_setns, fd, type, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_statx(int dirfd, const char *path, int flags, unsigned mask, struct sys_statx *ret) {
+        return (int)RAW_CALL(SYS_statx, dirfd, path, flags, mask, ret, 0);
+}
+
+RAW static inline int sys_open_tree(int dirfd, const char *path, unsigned flags) {
+        return (int)RAW_CALL(NR_open_tree, dirfd, path, flags, 0, 0, 0);
+}
+
+RAW static inline int sys_open_tree_attr(int dirfd, const char *path, unsigned flags, const struct sys_mount_attr *attr) {
+        return (int)RAW_CALL(NR_open_tree_attr, dirfd, path, flags, attr, sizeof(*attr), 0);
+}
+
+RAW static inline int sys_mount_setattr(int dirfd, const char *path, unsigned flags, const struct sys_mount_attr *attr) {
+        return (int)RAW_CALL(NR_mount_setattr, dirfd, path, flags, attr, sizeof(*attr), 0);
+}
+
+RAW static inline int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags) {
+        return (int)RAW_CALL(NR_move_mount, from, from_path, to, to_path, flags, 0);
+}
+
+RAW static inline int sys_fsopen(const char *type, unsigned flags) {
+        return (int)RAW_CALL(NR_fsopen, type, flags, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_statmount(const struct sys_mnt_id_req *request, struct sys_statmount *ret, size_t size) {
+        return (int)RAW_CALL(NR_statmount, request, ret, size, 0, 0, 0);
+}
+
+RAW static inline ssize_t sys_listmount(const struct sys_mnt_id_req *request, uint64_t *ids, size_t n) {
+        return RAW_CALL(NR_listmount, request, ids, n, 0, 0, 0);
+}
+
+RAW static inline int sys_pidfd_open(int pid) {
+        return (int)RAW_CALL(NR_pidfd_open, pid, 0, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_pidfd_send_signal(int pidfd, int signal) {
+        return (int)RAW_CALL(NR_pidfd_send_signal, pidfd, signal, NULL, 0, 0, 0);
+}
+
+RAW static inline int sys_pidfd_getfd(int pidfd, int fd) {
+        return (int)RAW_CALL(NR_pidfd_getfd, pidfd, fd, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_waitid(int type, int id, siginfo_t *ret, int options) {
+        return (int)RAW_CALL(SYS_waitid, type, id, ret, options, NULL, 0);
+}
+
+RAW static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
+        return (int)RAW_CALL(NR_close_range, first, last, flags, 0, 0, 0);
+}
+
+RAW static inline int sys_clock_gettime(clockid_t clock, struct timespec *ret) {
+        return (int)RAW_CALL(SYS_clock_gettime, clock, ret, 0, 0, 0, 0);
+}
+
+#endif /* KERNEL_SYSCALLS_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+
+/*
+ * Tasks that share this process's memory and are no threads of it: their namespaces and credentials are their own, no SIGCHLD
+ * and no waitpid(-1) ever meets them, and one that hangs in the kernel cannot hold up exit or exec.
+ *
+ * What runs in one is marked RAW: system calls from kernel/syscalls.h, no C library, no allocation, no errno.
+ */
+
+#include <stddef.h>
+
+/*
+ * task_start() - clone(CLONE_VM | @flags) with exit signal 0 and all signals blocked
+ * @flags:      CLONE_NEWUSER, CLONE_FILES, ...
+ * @stack:      lowest byte of its stack, 16-byte aligned; must outlive the task
+ * @size:       of the stack
+ * @run:        its result is the exit status
+ * @ret_pidfd:  close-on-exec; -EMFILE and the like leave no task behind
+ *
+ * Return: its pid, or a negative errno. -ENOSYS on an architecture without an entry stub in task.c.
+ */
+int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd);
+
+/*
+ * task_end() - kill and reap within @timeout_ms
+ *
+ * Return: 0; -ETIMEDOUT while it hangs in the kernel (it is dying then, and runs no user code any more).
+ */
+int task_end(int pidfd, int timeout_ms);
+
+#endif /* KERNEL_TASK_H */

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include <sched.h>
+#include "kernel/syscalls.h"
+#include "mount/culprit.h"
+#include "mount/server.h"
+
+struct run {
+        struct server *server;
+        int embedder;           /* pidfd: readable when the whole embedding process has died */
+};
+
+RAW static void set_state(struct server_slot *slot, uint32_t state) {
+        __atomic_store_n(&slot->state, state, __ATOMIC_RELEASE);
+}
+
+/* Close everything but what the task needs: the embedder's other sessions must see their ends of file. */
+RAW static void keep_only(int *keep, int n) {
+        int i, k, from = 0;
+
+        for (i = 1; i < n; i++) {
+                int one = keep[i];
+
+                for (k = i; k > 0 && keep[k - 1] > one; k--)
+                        keep[k] = keep[k - 1];
+                keep[k] = one;
+        }
+        for (i = 0; i < n; i++) {
+                if (keep[i] > from)
+                        sys_close_range((unsigned)from, (unsigned)keep[i] - 1, 0);
+                from = keep[i] + 1;
+        }
+        sys_close_range((unsigned)from, ~0u, 0);
+}
+
+/*
+ * Joining changes this task's root and working directory to those of the namespace. An ordinary user's embedder outside the
+ * child's user namespace may join both at once: this task is alone in its thread group.
+ */
+RAW static int join(struct server *server, struct source_result *result) {
+        int r;
+
+        if (server->joined)
+                return 0;
+        r = sys_setns(server->pidfd, CLONE_NEWNS);
+        if (r == -EPERM)
+                r = sys_setns(server->pidfd, CLONE_NEWUSER | CLONE_NEWNS);
+        if (r < 0)
+                return source_fail(result, r, SOURCE_SETNS);
+        server->joined = 1;
+        return 0;
+}
+
+RAW static void find_culprit(int fd, const struct source_request *request, struct source_result *result) {
+        char path[4096];
+        int is_directory = sys_fchdir(fd) == 0 && sys_getcwd(path, sizeof(path)) > 0;
+
+        culprit_find(fd, request, is_directory ? path : NULL, result);
+}
+
+RAW static int make(struct server *server, struct server_slot *slot) {
+        struct source_result *result = &slot->result;
+        int fd, tree, r = join(server, result);
+
+        if (r < 0)
+                return r;
+        fd = source_resolve(&slot->request, result);
+        if (fd < 0)
+                return fd;
+        tree = source_clone(fd, &slot->request, result);
+        if (tree == -EINVAL && result->mapping)
+                find_culprit(fd, &slot->request, result);
+        if (tree == -EPERM && result->mapping && culprit_is_mapped(fd))
+                tree = source_fail(result, -EOPNOTSUPP, result->call);
+        sys_close(fd);
+        return tree;
+}
+
+/* Waits for room in the child's queue; the embedder's deadline ends this by a kill. */
+RAW static int wait_for_room(struct run *run) {
+        struct pollfd poll[2] = {
+                { .fd = run->server->socket, .events = POLLOUT },
+                { .fd = run->embedder, .events = POLLIN },
+        };
+        int r = sys_poll(poll, 2, NULL);
+
+        return r < 0 && r != -EINTR ? r : poll[1].revents ? -ESRCH : 0;
+}
+
+RAW static int send_packet(struct run *run, struct msghdr *message) {
+        ssize_t r;
+        int waited;
+
+        for (;;) {
+                r = sys_sendmsg(run->server->socket, message, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (r >= 0)
+                        return 0;
+                if (r == -EINTR)
+                        continue;
+                if (r != -EAGAIN)
+                        return (int)r;
+                waited = wait_for_room(run);
+                if (waited < 0)
+                        return waited;
+        }
+}
+
+RAW static uint64_t now(void) {
+        struct timespec ts = { 0, 0 };
+
+        sys_clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+union control {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(2 * sizeof(int))];
+};
+
+RAW static int answer(struct run *run, struct server_slot *slot, int tree) {
+        struct iovec text = { (void *)run->server->answer, run->server->n_answer }, name = { (void *)slot->name, slot->n_name };
+        union control control;
+        struct msghdr first, second;
+        int r;
+
+        first = (struct msghdr){ .msg_iov = &text, .msg_iovlen = 1 };
+        second = (struct msghdr){ .msg_iov = &name, .msg_iovlen = 1, .msg_control = &control,
+                                  .msg_controllen = CMSG_SPACE(sizeof(int)) };
+        control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+        *(int *)(void *)CMSG_DATA(&control.header) = tree;
+        slot->time_ns = now();
+        r = send_packet(run, &first);
+        if (r == 0) {
+                /* The child may go on as soon as the second packet is out, before this task runs again. */
+                set_state(slot, SERVER_ANSWERED);
+                r = send_packet(run, &second);
+        }
+        return r < 0 ? source_fail(&slot->result, r, SOURCE_SENDMSG) : 0;
+}
+
+RAW static void close_fds(struct source_request *request) {
+        if (request->userns_fd >= 0)
+                sys_close(request->userns_fd);
+        if (request->source_fd >= 0)
+                sys_close(request->source_fd);
+}
+
+RAW static int serve(struct run *run, struct server_slot *slot) {
+        int tree = make(run->server, slot), r = tree;
+
+        if (tree >= 0) {
+                r = answer(run, slot, tree);
+                sys_close(tree);
+        }
+        close_fds(&slot->request);
+        set_state(slot, r < 0 ? SERVER_FAILED : SERVER_DONE);   /* from here on the slot is the broker's */
+        return r;
+}
+
+/* The next order: its slot, or NULL when the embedder has gone or closed its end. */
+RAW static struct server_slot *next_order(struct run *run) {
+        struct pollfd poll[2] = {
+                { .fd = run->server->control, .events = POLLIN },
+                { .fd = run->embedder, .events = POLLIN },
+        };
+        struct server_order order;
+        struct iovec part = { &order, sizeof(order) };
+        union control control;
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct server_slot *slot;
+        const int *fds;
+        ssize_t r;
+
+        do
+                r = sys_poll(poll, 2, NULL);
+        while (r == -EINTR);
+        if (r < 0 || poll[1].revents)
+                return NULL;
+        r = sys_recvmsg(run->server->control, &message, MSG_CMSG_CLOEXEC);
+        if (r != (ssize_t)sizeof(order) || order.slot >= SERVER_SLOTS || message.msg_flags & MSG_CTRUNC)
+                return NULL;
+        slot = &run->server->slots[order.slot];
+        fds = (const int *)(const void *)CMSG_DATA(&control.header);
+        if (slot->request.userns_fd >= 0)
+                slot->request.userns_fd = *fds++;
+        if (slot->request.source_fd >= 0)
+                slot->request.source_fd = *fds;
+        return slot;
+}
+
+RAW static void tell(struct run *run) {
+        char wake = 1;
+        struct iovec part = { &wake, 1 };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+        /* A full queue means that the broker is about to be woken anyway. */
+        sys_sendmsg(run->server->control, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+RAW int server_run(void *arg) {
+        struct run run = { .server = arg };
+        struct server *server = arg;
+        int keep[4];
+        struct server_slot *slot;
+        int failed = 0;
+
+        run.embedder = sys_pidfd_open(server->embedder);
+        if (run.embedder < 0 || sys_getppid() != server->embedder)
+                return 1;       /* it has died already, or its pid is a stranger's */
+        keep[0] = server->control;
+        keep[1] = server->socket;
+        keep[2] = server->pidfd;
+        keep[3] = run.embedder;
+        keep_only(keep, 4);
+        while (!failed && (slot = next_order(&run))) {
+                failed = serve(&run, slot) < 0;
+                __atomic_thread_fence(__ATOMIC_SEQ_CST);        /* see broker_room() */
+                if (failed || __atomic_load_n(&server->wake, __ATOMIC_RELAXED))
+                        tell(&run);
+        }
+        return failed;
+}

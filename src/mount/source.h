@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MOUNT_SOURCE_H
+#define MOUNT_SOURCE_H
+
+/*
+ * Making a mount source: a path is resolved once, to a descriptor, and a detached mount is cloned from that. All of it is RAW,
+ * since it runs in the mount task as well as in the caller's thread.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/attr.h"
+
+enum source_call {
+        SOURCE_NONE,
+        SOURCE_SETNS,
+        SOURCE_OPEN_ROOT,               /* openat2 of the root file system itself */
+        SOURCE_OPENAT2,
+        SOURCE_LISTMOUNT,
+        SOURCE_OPEN_TREE,
+        SOURCE_OPEN_TREE_ATTR,
+        SOURCE_MOUNT_SETATTR,
+        SOURCE_SENDMSG,
+};
+
+struct source_request {
+        const char *rootfs;             /* resolve @path inside this directory; NULL: in the whole namespace */
+        const char *path;
+        uint64_t flags;                 /* INITSYNC_MOUNT_* */
+        uint64_t attr_set, attr_clr, propagation;
+        int userns_fd, source_fd;       /* -1 for none */
+};
+
+struct source_result {
+        int error;                      /* 0, or a negative errno */
+        enum source_call call;
+        unsigned mounts;                /* with -E2BIG: how many there are */
+        int mapping;                    /* it is the id mapping that was refused */
+        char type[32];                  /* the file system that refuses, where that is known */
+        char point[256];                /* and where it is mounted */
+};
+
+/* source_resolve() - an O_PATH descriptor of what is to be cloned, or a negative errno with @result filled */
+int source_resolve(const struct source_request *request, struct source_result *result);
+
+/* source_clone() - a detached mount of what @fd names, with its id mapping and attributes; likewise */
+int source_clone(int fd, const struct source_request *request, struct source_result *result);
+
+/* source_try_map() - does the single mount that @fd lies on take this id mapping: 0 or a negative errno */
+int source_try_map(int fd, int userns_fd);
+
+/* source_fail() - note which call failed; returns @error */
+RAW static inline int source_fail(struct source_result *result, int error, enum source_call call) {
+        result->error = error;
+        result->call = call;
+        return error;
+}
+
+#endif /* MOUNT_SOURCE_H */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SESSION_CHILD_H
+#define SESSION_CHILD_H
+
+/* The container's side of one conversation. Everything waits, with deadlines. */
+
+#include "session/trace.h"
+#include "wire/channel.h"
+#include "wire/turn.h"
+
+struct initsync_child {
+        struct channel channel;
+        struct initsync_child_options options;
+        struct trace trace;
+        int timeout_ms, step;
+        int result;                     /* of the first failure: every further call returns it */
+        struct initsync_error error;
+        int told;                       /* procError went one way or the other */
+        char seccomp[64];               /* the message, but for its number: written before the filter is loaded */
+        int prepared;
+};
+
+/* child_check() - may @type be sent now; -EBUSY, or what failed before */
+int child_check(const struct initsync_child *child, enum message_type type, struct initsync_error *reterr);
+
+/* child_send() - a message, which advances the step */
+int child_send(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
+               struct initsync_error *reterr);
+
+/* child_receive() - the answer, which must be @type; its descriptor in *@ret_fd if it has one (NULL: it must not) */
+int child_receive(struct initsync_child *child, enum message_type type, int timeout_ms, struct message *ret, int *ret_fd,
+                  struct initsync_error *reterr);
+
+/* child_fail() - remember a failure; returns its code */
+int child_fail(struct initsync_child *child, struct initsync_error *error, struct initsync_error *reterr);
+
+#endif /* SESSION_CHILD_H */

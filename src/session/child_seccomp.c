@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include "base/error.h"
+#include "kernel/syscalls.h"
+#include "session/child.h"
+#include "wire/encode.h"
+
+/*
+ * Between the load of a filter and exec nothing may be called that a profile could deny or have an agent decide: no sendmsg,
+ * recvmsg, poll, fcntl, futex, and no allocation. What remains is one write(2), and one read(2) into a buffer that is there.
+ */
+
+#define FD_NAME "seccomp"       /* of the descriptor packet; never empty */
+
+PUBLIC int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync_error *reterr) {
+        struct timeval timeout = { .tv_sec = child->timeout_ms / 1000, .tv_usec = child->timeout_ms % 1000 * 1000 };
+        int r = child_check(child, MESSAGE_SECCOMP, reterr);
+
+        if (r < 0)
+                return r;
+        if (child->timeout_ms < 0)
+                timeout = (struct timeval){ 0, 0 };     /* for ever */
+        r = sys_setsockopt(child->channel.socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+        if (r >= 0)
+                r = sys_setsockopt(child->channel.socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+        if (r < 0)
+                return error_set(reterr, r, INITSYNC_STAGE_WIRE, "setsockopt", NULL, "deadline of the socket");
+        child->trace.callback = NULL;
+        child->prepared = 1;
+        return 0;
+}
+
+static int send_listener(const struct initsync_child *child, int fd) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        struct iovec part = { (void *)FD_NAME, sizeof(FD_NAME) - 1 };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        ssize_t r;
+
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+        do
+                r = sys_sendmsg(child->channel.socket, &message, MSG_NOSIGNAL);
+        while (r == -EINTR);
+        return r < 0 ? (int)r : 0;
+}
+
+static int broken(struct initsync_child *child, int r, const char *call, struct initsync_error *reterr) {
+        struct initsync_error error;
+
+        if (r == -EPIPE || r == -ECONNRESET || r == 0)
+                error_say(&error, -ECONNRESET, INITSYNC_STAGE_PEER, call, NULL, "the parent closed the socket, or died");
+        else if (r == -EAGAIN)
+                error_say(&error, -ETIMEDOUT, INITSYNC_STAGE_PEER, call, NULL, "the parent did not answer in time");
+        else
+                error_set(&error, r, INITSYNC_STAGE_WIRE, call, NULL, "procSeccomp");
+        return child_fail(child, &error, reterr);
+}
+
+static int read_answer(struct initsync_child *child, struct initsync_error *reterr) {
+        struct initsync_error error;
+        struct message message;
+        ssize_t n;
+
+        do
+                n = sys_read(child->channel.socket, child->channel.packet, LIMIT_ANSWER);
+        while (n == -EINTR);
+        if (n <= 0)
+                return broken(child, (int)n, "read", reterr);
+        if (message_read(child->channel.packet, (size_t)n, NULL, &message, &error) < 0)
+                return child_fail(child, &error, reterr);
+        if (message.type == MESSAGE_ERROR) {
+                child->told = 1;
+                error_say(&error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: %.*s", (int)message.text.length,
+                          message.text.data);
+                return child_fail(child, &error, reterr);
+        }
+        if (message.type != MESSAGE_SECCOMP_DONE) {
+                error_say(&error, -EPROTO, INITSYNC_STAGE_PROTOCOL, NULL, NULL, "the parent sent %s: expected procSeccompDone",
+                          message_name(message.type));
+                return child_fail(child, &error, reterr);
+        }
+        child->step = INITSYNC_STEP_EXEC;
+        return 0;
+}
+
+PUBLIC int initsync_child_seccomp(struct initsync_child *child, int listener_fd, struct initsync_error *reterr) {
+        int by_fd = (child->options.flags & INITSYNC_CHILD_SECCOMP_FD) != 0, r;
+        size_t n;
+        ssize_t sent;
+
+        if (child->result < 0 || !child->prepared) {
+                r = child_check(child, child->prepared ? MESSAGE_SECCOMP : MESSAGE_EOF, reterr);
+                return r < 0 ? r : error_say(reterr, -EBUSY, INITSYNC_STAGE_PROTOCOL, NULL, NULL,
+                                             "initsync_child_prepare_seccomp() comes first");
+        }
+        if (listener_fd < 0)
+                return error_say(reterr, -EBADF, INITSYNC_STAGE_WIRE, NULL, NULL, "listener_fd: expected a descriptor");
+        n = encode_seccomp(listener_fd, by_fd, child->seccomp, sizeof(child->seccomp));
+        do
+                sent = sys_write(child->channel.socket, child->seccomp, n);
+        while (sent == -EINTR);
+        if (sent < 0)
+                return broken(child, (int)sent, "write", reterr);
+        child->step = INITSYNC_STEP_SECCOMP;
+        r = by_fd ? send_listener(child, listener_fd) : 0;
+        if (r < 0)
+                return broken(child, r, "sendmsg", reterr);
+        return read_answer(child, reterr);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include "base/error.h"
+#include "kernel/clock.h"
+#include "kernel/fd.h"
+#include "kernel/process.h"
+#include "kernel/syscalls.h"
+#include "session/parent.h"
+#include "session/watch.h"
+#include "wire/packet.h"
+
+/*
+ * How a conversation fails: the child is told why, nothing more is served, for a short grace what still comes is thrown away,
+ * what still lives then is killed by its pidfd, and only then is the failure reported.
+ */
+
+#define KILL_FIRST_MS 1000      /* after SIGKILL: then the embedder's own kill is called */
+#define KILL_MORE_MS 4000       /* and after that the child is given up */
+#define LOOK_MS 1000
+#define BURST 32                /* packets thrown away before other sessions of the same loop get their turn */
+#define STOP_MS 100             /* see initsync_parent_free() */
+
+static void append(struct initsync_error *error, const char *text) {
+        size_t n = strlen(error->text), more = strlen(text);
+
+        /* The cause is long: its end makes room, as this is short and says more. */
+        if (n + more >= sizeof(error->text)) {
+                n = sizeof(error->text) - 1 - more;
+                while (n && ((unsigned char)error->text[n] & 0xc0) == 0x80)
+                        n--;
+        }
+        memcpy(error->text + n, text, more + 1);
+}
+
+static void note_status(struct initsync_parent *parent) {
+        char words[64], text[96];
+        int status;
+
+        if (!process_dead(parent->pidfd)) {
+                if (parent->killed)
+                        append(&parent->error, " (the child is still there 5 s after SIGKILL)");
+                return;
+        }
+        if (!process_status(parent->pidfd, &status))
+                return;
+        parent->error.status = status;
+        if (!parent->killed) {
+                snprintf(text, sizeof(text), " (the child: %s)", watch_status_text(status, words, sizeof(words)));
+                append(&parent->error, text);
+        }
+}
+
+static void finish(struct initsync_parent *parent) {
+        if (parent->result < 0)
+                note_status(parent);
+        parent->phase = PARENT_ENDED;
+        if (parent->watched)
+                epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->socket, NULL);
+        parent->watched = 0;
+        /* A workload that kept its end by mistake or on purpose gets EPIPE from here on. */
+        parent->socket = fd_close(parent->socket);
+        broker_stop(&parent->broker, STOP_MS);
+        parent_close_listener(parent);
+}
+
+static void kill_child(struct initsync_parent *parent) {
+        if (parent->options.flags & INITSYNC_PARENT_NO_KILL) {
+                finish(parent);
+                return;
+        }
+        if (!parent->killed)
+                process_kill(parent->pidfd);
+        parent->killed = 1;
+        parent->phase = PARENT_KILLED;
+        deadline_set(&parent->deadlines, DEADLINE_END, KILL_FIRST_MS, clock_now());
+}
+
+static void tell_child(struct initsync_parent *parent, enum parent_blame blame) {
+        if (blame == BLAME_TOLD || parent->peer_gone || parent->eof) {
+                parent->unsent = -1;
+                parent->shut = 1;
+                sys_shutdown(parent->socket, SHUT_WR);
+                return;
+        }
+        parent->unsent = -1;            /* an answer that it did not take is not owed any more */
+        parent_send_error(parent);
+}
+
+void parent_fail(struct initsync_parent *parent, const struct initsync_error *error, enum parent_blame blame) {
+        int grace = parent->options.grace_ms;
+
+        if (parent->phase != PARENT_TALKING)
+                return;
+        parent->error = *error;
+        parent->error.step = parent->step;
+        error_prefix(&parent->error, "step %s", initsync_step_name(parent->step));
+        parent->result = parent->error.code;
+        memset(&parent->deadlines, 0, sizeof(parent->deadlines));
+        parent->phase = PARENT_GRACE;
+        parent->step = INITSYNC_STEP_FAILED;
+        broker_kill(&parent->broker);
+        tell_child(parent, blame);
+        if (parent->child_dead)
+                finish(parent);
+        else if (blame == BLAME_CHILD && !(parent->options.flags & INITSYNC_PARENT_NO_KILL))
+                kill_child(parent);
+        else
+                deadline_set(&parent->deadlines, DEADLINE_END, grace, clock_now());
+}
+
+void parent_gone(struct initsync_parent *parent) {
+        struct initsync_error error;
+
+        if (parent->phase != PARENT_TALKING)
+                return;
+        if (!parent->waiting && parent->unsent < 0 && turn_next(parent->step, TURN_CHILD, MESSAGE_EOF) >= 0) {
+                parent->step = INITSYNC_STEP_DONE;
+                finish(parent);
+                return;
+        }
+        error_say(&error, -ECONNRESET, INITSYNC_STAGE_PEER, NULL, NULL, "the child %s before the conversation was complete",
+                  parent->child_dead ? "died" : "closed the socket");
+        parent_fail(parent, &error, BLAME_TOLD);
+}
+
+void parent_died(struct initsync_parent *parent) {
+        parent->child_dead = 1;
+        epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->pidfd, NULL);
+        /* All that it sent is in the queue by now; a grandchild that holds the socket may keep end-of-file away. */
+        while (parent->phase == PARENT_TALKING && parent_receive(parent))
+                ;
+        if (parent->phase == PARENT_TALKING)
+                parent_gone(parent);
+        else if (parent->phase != PARENT_ENDED)
+                finish(parent);
+}
+
+static void timed_out(struct initsync_parent *parent, const char *what) {
+        struct initsync_error error;
+
+        error_say(&error, -ETIMEDOUT, INITSYNC_STAGE_PEER, NULL, NULL, "%s%s", what,
+                  parent->stopped ? " (the child is stopped)" : "");
+        parent_fail(parent, &error, BLAME_NOBODY);
+}
+
+static void request_timed_out(struct initsync_parent *parent) {
+        const struct server_slot *slot;
+        struct initsync_error error;
+
+        parent_collect(parent);
+        if (parent->phase != PARENT_TALKING || !parent->broker.server || !broker_pending(&parent->broker))
+                return;
+        slot = &parent->broker.server->slots[parent->broker.collected % SERVER_SLOTS];
+        error_say(&error, -ETIMEDOUT, INITSYNC_STAGE_MOUNT, NULL, slot->name,
+                  "mount request %u: %s was not made, or not taken by the child, in time", parent->broker.collected, slot->name);
+        error.request = (int)parent->broker.collected;
+        error.mount = parent->grants[parent->broker.collected % SERVER_SLOTS].index;
+        parent_fail(parent, &error, BLAME_NOBODY);
+}
+
+/* A leader that is a zombie while its pidfd is silent: other threads live on, and there may never be an end-of-file. */
+static void look(struct initsync_parent *parent) {
+        struct initsync_error error;
+        enum watch_state state = watch_look(parent->pidfd, &parent->stat_fd);
+
+        deadline_set(&parent->deadlines, DEADLINE_LOOK, LOOK_MS, clock_now());
+        parent->stopped = state == WATCH_STOPPED;
+        if (state != WATCH_HALF_DEAD || process_dead(parent->pidfd))
+                return;
+        while (parent->phase == PARENT_TALKING && parent_receive(parent))
+                ;
+        error_say(&error, -ECONNRESET, INITSYNC_STAGE_PEER, NULL, NULL,
+                  "the child is half dead: its main thread has ended and others live on");
+        parent_fail(parent, &error, BLAME_CHILD);
+}
+
+static void end_due(struct initsync_parent *parent) {
+        if (parent->phase == PARENT_GRACE) {
+                kill_child(parent);
+        } else if (!parent->kill_called) {
+                parent->kill_called = 1;
+                deadline_set(&parent->deadlines, DEADLINE_END, KILL_MORE_MS, clock_now());
+                if (parent->options.kill)
+                        parent->options.kill(parent->options.userdata);
+        } else {
+                finish(parent);
+        }
+}
+
+void parent_due(struct initsync_parent *parent, enum deadline_kind kind) {
+        deadline_clear(&parent->deadlines, kind);
+        switch (kind) {
+        case DEADLINE_FIRST:
+                timed_out(parent, "the child sent no first message in time");
+                break;
+        case DEADLINE_REQUEST:
+                request_timed_out(parent);
+                break;
+        case DEADLINE_SEND:
+                timed_out(parent, "the child does not take its answer");
+                break;
+        case DEADLINE_WORK:
+                timed_out(parent, "the child was silent for longer than its own work may take");
+                break;
+        case DEADLINE_BUDGET:
+                timed_out(parent, "the whole conversation took too long");
+                break;
+        case DEADLINE_END:
+                end_due(parent);
+                break;
+        case DEADLINE_LOOK:
+                look(parent);
+                break;
+        case DEADLINES:
+                break;
+        }
+}
+
+void parent_discard(struct initsync_parent *parent) {
+        char packet[256];
+        const char *why;
+        int i, r = -EAGAIN;
+
+        for (i = 0; i < BURST; i++) {
+                r = packet_receive(parent->socket, packet, sizeof(packet), &why);
+                if (r <= 0 && r != -EMSGSIZE && r != -EPROTO)
+                        break;
+        }
+        if (i == BURST || r == -EAGAIN)
+                return;
+        parent->eof = 1;
+        if (parent->options.flags & INITSYNC_PARENT_NO_KILL)
+                finish(parent);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdalign.h>
+#include <string.h>
+#include "kernel/fd.h"
+#include "kernel/syscalls.h"
+#include "wire/limits.h"
+#include "wire/packet.h"
+
+static int socket_option(int socket, int name, int *ret) {
+        socklen_t n = sizeof(*ret);
+
+        return sys_getsockopt(socket, SOL_SOCKET, name, ret, &n);
+}
+
+int packet_check_socket(int socket) {
+        int type, domain, r = socket_option(socket, SO_TYPE, &type);
+
+        if (r < 0)
+                return r;
+        r = socket_option(socket, SO_DOMAIN, &domain);
+        if (r < 0)
+                return r;
+        return type == SOCK_SEQPACKET && domain == AF_UNIX ? 0 : -EPROTOTYPE;
+}
+
+int packet_send(int socket, const void *data, size_t n, int fd) {
+        struct iovec part = { (void *)data, n };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+        alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr *header;
+        ssize_t r;
+
+        if (n == 0)
+                return -EINVAL;
+        if (fd >= 0) {
+                memset(control, 0, sizeof(control));
+                message.msg_control = control;
+                message.msg_controllen = sizeof(control);
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(header), &fd, sizeof(int));
+        }
+        do
+                r = sys_sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        while (r == -EINTR);
+        return r < 0 ? (int)r : 0;
+}
+
+/*
+ * A peer that closed with packets unread in its own queue: ECONNRESET comes once, and only then what it had sent. Without the
+ * second try its last words, often the reason of its death, would be lost.
+ */
+static ssize_t receive(int socket, struct msghdr *message) {
+        size_t control = message->msg_controllen;
+        int reset = 0;
+        ssize_t r;
+
+        for (;;) {
+                message->msg_controllen = control;
+                r = sys_recvmsg(socket, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+                if (r == -ECONNRESET && !reset)
+                        reset = 1;
+                else if (r != -EINTR)
+                        return r;
+        }
+}
+
+/* An empty packet and end-of-file both give 0. */
+static int is_closed(int socket) {
+        struct pollfd poll = { .fd = socket, .events = POLLRDHUP };
+        static const struct timespec now;
+
+        return sys_poll(&poll, 1, &now) > 0 && poll.revents & (POLLRDHUP | POLLHUP | POLLERR);
+}
+
+int packet_receive(int socket, void *data, size_t size, const char **ret_why) {
+        struct iovec part = { data, size };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+        ssize_t r = receive(socket, &message);
+
+        if (r < 0)
+                return (int)r;
+        if (message.msg_flags & MSG_CTRUNC) {
+                *ret_why = "a packet with a descriptor";
+                return -EPROTO;
+        }
+        if (message.msg_flags & MSG_TRUNC)
+                return -EMSGSIZE;
+        if (r == 0 && !is_closed(socket)) {
+                *ret_why = "an empty packet";
+                return -EPROTO;
+        }
+        return (int)r;
+}
+
+/* Keeps the first, closes the rest; returns how many there were. */
+static size_t take_fds(struct msghdr *message, int *ret_fd) {
+        struct cmsghdr *header;
+        size_t n = 0, i;
+
+        for (header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+                if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+                        continue;
+                /* Counted by cmsg_len: on 64 bit the space for one descriptor has room for two. */
+                for (i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+                        int fd;
+
+                        memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+                        if (n++ == 0)
+                                *ret_fd = fd;
+                        else
+                                fd_close(fd);
+                }
+        }
+        return n;
+}
+
+int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why) {
+        alignas(struct cmsghdr) char control[CMSG_SPACE(LIMIT_FDS * sizeof(int))];
+        struct iovec part = { data, size };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                                  .msg_controllen = sizeof(control) };
+        _cleanup_fd_ int fd = -1;
+        ssize_t r = receive(socket, &message);
+        size_t n;
+
+        if (r < 0)
+                return (int)r;
+        n = take_fds(&message, &fd);
+        if (message.msg_flags & MSG_CTRUNC)     /* the table is full; what did fit is closed */
+                return -EMFILE;
+        if (message.msg_flags & MSG_TRUNC)
+                return -EMSGSIZE;
+        if (n > 1) {
+                *ret_why = "a packet with several descriptors";
+                return -EPROTO;
+        }
+        if (r == 0 && (n || !is_closed(socket))) {
+                *ret_why = "an empty packet";
+                return -EPROTO;
+        }
+        if (fd >= 0) {
+                fd = fd_above_stdio(fd);
+                if (fd < 0)
+                        return fd;
+        }
+        *ret_fd = fd_take(&fd);
+        return (int)r;
+}

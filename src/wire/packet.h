@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WIRE_PACKET_H
+#define WIRE_PACKET_H
+
+/* One packet out or in. Nothing here waits. */
+
+#include <stddef.h>
+
+/* packet_check_socket() - 0, -ENOTSOCK or -EPROTOTYPE for what is no AF_UNIX SOCK_SEQPACKET socket, -EBADF */
+int packet_check_socket(int socket);
+
+/*
+ * packet_send() - send @n bytes (at least 1: an empty packet looks like end-of-file), with @fd unless it is negative
+ *
+ * Return: 0; -EAGAIN while the other side does not read; -EPIPE or -ECONNRESET when it is gone; another negative errno.
+ */
+int packet_send(int socket, const void *data, size_t n, int fd);
+
+#define PACKET_CLOSED 0                 /* of packet_receive(): end-of-file */
+
+
+/*
+ * packet_receive() - the next packet, and no descriptor
+ *
+ * There is no control buffer: descriptors that the other side attaches never reach this process's table. (Closing one can hang
+ * for ever in a file server of the other side's making.)
+ *
+ * Return: its length; PACKET_CLOSED; -EAGAIN; -EMSGSIZE for more than @size bytes; -EPROTO for an empty packet (*@ret_why says
+ * so) or one with descriptors.
+ */
+int packet_receive(int socket, void *data, size_t size, const char **ret_why);
+
+/*
+ * packet_receive_fd() - the next packet, with at most one descriptor (*@ret_fd, else -1)
+ *
+ * Return: as packet_receive(); -EPROTO also for several, which are closed; -EMFILE when it did not fit in the table.
+ */
+int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why);
+
+#endif /* WIRE_PACKET_H */

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+#
+# Every test prints TAP. To add one: a line in one of the four lists, and for C the file tests/NAME.c.
+
+# Programs of cmocka that link libcore.la and thus reach the library's inside.
+UNIT_TESTS =
+
+# The same, but they need root, and say so by a skip when they are not.
+ROOT_TESTS =
+
+SCRIPT_TESTS = \
+	examples/run.sh \
+	tests/exported-symbols.sh \
+	tests/header.sh \
+	tests/layering.sh \
+	tests/raw-symbols.sh
+
+# The tool is $$top_builddir/syncdemo, if it was built.
+PYTHON_TESTS = \
+	tests/peer/selftest.py \
+	tests/tool-demo.py
+
+# Runs a command under a filter in which chosen system calls fail, or lie.
+check_PROGRAMS += tests/support/deny-syscall
+tests_support_deny_syscall_LDADD =
+
+# Linked to every program of the first two lists.
+tests_support_libsupport_la_SOURCES = \
+	tests/support/support.c \
+	tests/support/support.h
+tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+LDADD = libcore.la tests/support/libsupport.la $(CMOCKA_LIBS)
+
+# A test of the shared library as its users see it, which replaces that line for one program:
+#   tests_test_api_LDADD = libinitsync.la tests/support/libsupport.la $(CMOCKA_LIBS)
+
+TESTS = $(SCRIPT_TESTS)
+if HAVE_PYTHON3
+TESTS += $(PYTHON_TESTS)
+endif
+if BUILD_TESTS
+check_LTLIBRARIES += tests/support/libsupport.la
+check_PROGRAMS += $(UNIT_TESTS) $(ROOT_TESTS)
+TESTS += $(UNIT_TESTS) $(ROOT_TESTS)
+endif
+
+TEST_EXTENSIONS = .sh .py
+TAP_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+RUN_TAP = $(SHELL) $(top_srcdir)/tests/run-tap.sh
+LOG_DRIVER = $(TAP_DRIVER)
+LOG_COMPILER = $(RUN_TAP)
+SH_LOG_DRIVER = $(TAP_DRIVER)
+SH_LOG_COMPILER = $(RUN_TAP) $(SHELL)
+PY_LOG_DRIVER = $(TAP_DRIVER)
+PY_LOG_COMPILER = $(RUN_TAP) $(PYTHON3)
+
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(top_srcdir)'; export top_srcdir; \
+	top_builddir='$(top_builddir)'; export top_builddir; \
+	CC='$(CC)'; export CC; \
+	CXX='$(TEST_CXX)'; export CXX; \
+	NM='$(NM)'; export NM; \
+	RAW_OBJECTS='$(libraw_la_OBJECTS)'; export RAW_OBJECTS; \
+	EXAMPLES='$(EXAMPLES)'; export EXAMPLES;
+if HAVE_CXX
+TEST_CXX = $(CXX)
+endif
+
+check-unit:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS)'
+.PHONY: check-unit
+
+# Must fail under LeakSanitizer: shows that a quiet run of the suite means something. Built on request only.
+EXTRA_PROGRAMS += tests/planted-leak
+CLEANFILES += tests/planted-leak
+tests_planted_leak_LDADD =
+
+EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
+	tests/conversations \
+	tests/peer/child.py \
+	tests/peer/parent.py \
+	tests/peer/wire.py \
+	tests/run-tap.sh \
+	tests/tap.sh

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+/* Included first by every test: a test whose assert() is compiled out tests nothing. */
+#undef NDEBUG
+
+/* cmocka.h needs the first four, in front of it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/** support_fd_count() - how many descriptors this process has open, or a negative errno */
+int support_fd_count(void);
+
+#endif

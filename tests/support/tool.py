@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of `syncdemo` have in common: bundles, the two halves, TAP.
+
+Everything happens in a mount namespace of the test's own, on a tmpfs in it, so that nothing stays behind. After each test
+no process may be left and no mount may have appeared.
+"""
+import collections
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
+PEER = os.path.join(SOURCE, "tests", "peer")
+TIMEOUT = 10            # seconds for one process; a conversation takes milliseconds
+ROOT = os.geteuid() == 0
+
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
+MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 1, 0x1000, 0x4000, 0x40000, 0x100000
+PR_SET_CHILD_SUBREAPER = 36
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
+libc = ctypes.CDLL(None, use_errno=True)
+Result = collections.namedtuple("Result", "code out err")
+
+
+class Skip(Exception):
+    """Why a test cannot run here."""
+
+
+def ok(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def equal(got, wanted):
+    ok(got == wanted, "got %r, wanted %r" % (got, wanted))
+
+
+def contains(text, *parts):
+    for part in parts:
+        ok(part in text, "no %r in %r" % (part, text))
+
+
+def need_root(what):
+    if not ROOT:
+        raise Skip("needs root to " + what)
+
+
+def checked(result):
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def unshare(flags=CLONE_NEWNS):
+    checked(libc.unshare(flags))
+
+
+def setns(fd, kind=CLONE_NEWNS):
+    checked(libc.setns(fd, kind))
+
+
+def mount(source, target, kind=None, flags=0, data=None):
+    encode = [None if text is None else text.encode() for text in (source, target, kind)]
+    checked(libc.mount(*encode, ctypes.c_ulong(flags), None if data is None else data.encode()))
+
+
+def mounts(pid="self"):
+    with open("/proc/%s/mountinfo" % pid, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+# ---- the programs ----------------------------------------------------------
+
+def find_tool():
+    """The program itself: libtool's wrapper would add a shell to each start."""
+    libs = os.path.join(BUILD, ".libs")
+    if os.path.exists(os.path.join(libs, "syncdemo")):
+        os.environ["LD_LIBRARY_PATH"] = libs
+        return os.path.join(libs, "syncdemo")
+    return os.path.join(BUILD, "syncdemo")
+
+
+TOOL = find_tool()
+
+
+def copy_tool(place):
+    """A copy where every user can get at it, and the environment that it needs."""
+    copy = place.file("bin/")
+    libs = os.path.dirname(TOOL)
+    for name in os.listdir(libs):
+        if name == "syncdemo" or name.startswith("libinitsync.so"):
+            shutil.copy(os.path.join(libs, name), copy)
+    return os.path.join(copy, "syncdemo"), dict(os.environ, LD_LIBRARY_PATH=copy)
+
+
+def peer(name):
+    return [sys.executable, os.path.join(PEER, name)]
+
+
+def start(command, fds=(), **kwargs):
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen(command, pass_fds=fds, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, errors="backslashreplace", **kwargs)
+
+
+def finish(process, timeout=TIMEOUT):
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise AssertionError("no end of %r: %r %r" % (process.args, out, err))
+    return Result(process.returncode, out, err)
+
+
+def run(*args, **kwargs):
+    """syncdemo alone."""
+    return finish(start([TOOL, *args], **kwargs))
+
+
+def one_line(text):
+    """The one line of a failure, without what it begins with."""
+    ok(text.startswith("syncdemo: ") and text.endswith("\n") and text.count("\n") == 1, "not one line: %r" % text)
+    return text[len("syncdemo: "):-1]
+
+
+@contextlib.contextmanager
+def pair():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        yield ours, theirs
+
+
+def converse(child, parent, child_fds=(), preexec=unshare, **kwargs):
+    """Runs both commands, with their socket's number and the child's PID filled in; returns both results."""
+    with pair() as (ours, theirs):
+        kid = start([part.format(fd=theirs.fileno()) for part in child], [theirs.fileno(), *child_fds],
+                    preexec_fn=preexec, **kwargs)
+        server = start([part.format(fd=ours.fileno(), pid=kid.pid) for part in parent], [ours.fileno()])
+    try:
+        return finish(kid), finish(server)
+    finally:
+        for process in (kid, server):
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+
+OUR_PARENT = [TOOL, "parent", "--sync-fd", "{fd}", "--pid", "{pid}"]
+OUR_INIT = [TOOL, "init", "--sync-fd", "{fd}"]
+PEER_PARENT = [*peer("parent.py"), "--sync-fd", "{fd}", "--pid", "{pid}"]
+PEER_CHILD = [*peer("child.py"), "--sync-fd", "{fd}"]
+
+
+# ---- places and bundles ----------------------------------------------------
+
+HOST_DIRECTORIES = ("bin", "lib", "lib32", "lib64", "libx32", "sbin", "usr")
+
+
+class Place:
+    """A directory that goes away with the test, and the bundle in it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.bundle = self.file("bundle/")
+        self.rootfs = self.file("bundle/rootfs/")
+        self.data = self.file("data/")
+        self.file("data/file", "content\n", (7, 8))
+
+    def file(self, name, content="", owner=None):
+        """Makes a file, or with a '/' at the end a directory; returns its path."""
+        path = os.path.join(self.path, name)
+        if name.endswith("/"):
+            os.makedirs(path, exist_ok=True)
+            path = path.rstrip("/")
+        else:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(content)
+        if owner and ROOT:
+            os.chown(path, *owner)
+        return path
+
+    def host_mounts(self):
+        """What makes the host's programs run inside."""
+        entries = []
+        for name in HOST_DIRECTORIES:
+            host, inside = "/" + name, os.path.join(self.rootfs, name)
+            if os.path.islink(host):
+                if not os.path.islink(inside):
+                    os.symlink(os.readlink(host), inside)
+            elif os.path.isdir(host):
+                entries.append(bind(host, host, "rbind", "ro"))
+        return entries
+
+    def config(self, script="true", entries=(), **changes):
+        """A configuration that runs a shell script."""
+        config = {
+            "ociVersion": "1.2.0",
+            "root": {"path": "rootfs"},
+            "process": {"args": ["/bin/sh", "-c", script], "env": ["PATH=" + PATH], "cwd": "/",
+                        "user": {"uid": 0, "gid": 0}},
+            "mounts": self.host_mounts() + list(entries),
+            "linux": {"namespaces": [{"type": "mount"}]},
+        }
+        config.update(changes)
+        return config
+
+    def write(self, config):
+        """config.json from a dict, or from its very text."""
+        if isinstance(config, dict):
+            config = json.dumps(config)
+        if isinstance(config, str):
+            config = config.encode()
+        with open(os.path.join(self.bundle, "config.json"), "wb") as file:
+            file.write(config)
+        return self.bundle
+
+
+def bind(source, destination, *options, uids=None, gids=None):
+    entry = {"destination": destination, "type": "bind", "source": source, "options": list(options) or ["bind"]}
+    if uids:
+        entry["uidMappings"] = extents(uids)
+        entry["gidMappings"] = extents(gids or uids)
+    return entry
+
+
+def extents(text):
+    """"0:100000:65536,..." as in a configuration."""
+    return [dict(zip(("containerID", "hostID", "size"), map(int, extent.split(":")))) for extent in text.split(",")]
+
+
+def need_idmap(place):
+    """The test's tmpfs takes id maps from Linux 6.3 on."""
+    need_root("make id-mapped mounts")
+    probe = place.file("probe/")
+    result = run("idmap", "--map-uids", "0:1:1", "--map-gids", "0:1:1", probe, probe)
+    if result.code != 0:
+        raise Skip("no id-mapped mount of a tmpfs here: " + one_line(result.err))
+    checked(libc.umount2(probe.encode(), 2))
+
+
+# ---- TAP -------------------------------------------------------------------
+
+def left_processes():
+    """How many processes the test left, after a moment in which they may end. Those that do not are killed."""
+    left, end = set(), time.monotonic() + 1
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return len(left)
+        if pid == 0 and time.monotonic() > end:
+            with open("/proc/self/task/%d/children" % os.getpid(), encoding="ascii") as file:
+                for child in map(int, file.read().split()):
+                    left.add(child)
+                    os.kill(child, signal.SIGKILL)
+        if pid == 0:
+            time.sleep(0.005)
+
+
+def own_place(path):
+    """A tmpfs for the tests that only they see; for an ordinary user the directory itself."""
+    if ROOT:
+        unshare()
+        mount(None, "/", flags=MS_REC | MS_PRIVATE)
+        mount("tmpfs", path, "tmpfs", data="mode=0755")
+
+
+def attempt(test, path):
+    """What TAP says behind the number, and why."""
+    before = mounts()
+    directory = tempfile.mkdtemp(dir=path)
+    os.chmod(directory, 0o755)
+    try:
+        test(Place(directory))
+        equal(left_processes(), 0)
+        equal(mounts(), before)
+    except Skip as skip:
+        return "ok", "# SKIP %s" % skip, ""
+    except Exception:       # a test that breaks must not end the others
+        return "not ok", "", traceback.format_exc()
+    return "ok", "", ""
+
+
+def main(tests):
+    if not os.path.exists(TOOL):
+        print("1..0 # SKIP syncdemo is not built")
+        return 0
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    path = tempfile.mkdtemp()
+    failed = 0
+    try:
+        own_place(path)
+        for number, test in enumerate(tests, 1):
+            verdict, remark, why = attempt(test, path)
+            name = (test.__doc__ or test.__name__.replace("_", " ")).split("\n")[0]
+            print(verdict, number, "-", name, remark, flush=True)
+            for line in why.splitlines():
+                print("#", line, flush=True)
+            failed += verdict != "ok"
+    finally:
+        if ROOT:
+            libc.umount2(path.encode(), 2)
+        shutil.rmtree(path, ignore_errors=True)
+    print("1..%d" % len(tests))
+    return 1 if failed else 0

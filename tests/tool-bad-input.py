@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: MIT
+"""`syncdemo` with command lines and bundles that are wrong: one line that says what, and nothing has happened.
+
+Prints TAP.
+"""
+import json
+import os
+import re
+import sys
+
+sys.dont_write_bytecode = True  # the source tree may be read-only
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tool
+from tool import bind, contains, equal, need_root, ok, one_line
+
+MAP = tool.extents("0:100000:65536")
+HOOK = [{"path": "/bin/true"}]
+MAX = 4 << 20
+
+
+# ---- command lines -------------------------------------------------------------
+
+USAGE = (
+    (["run"], "run: unknown command"),
+    (["bench"], "bench: unknown command"),
+    (["ini"], "ini: unknown command"),
+    (["--bundle"], "--bundle: unknown command"),
+    (["\x1b[31m"], r"\\x1b\[31m: unknown command"),
+    (["help", "run"], "run: unknown command"),
+    (["help", "init", "more"], "help: too many arguments"),
+    (["parent"], "parent: missing --sync-fd"),
+    (["parent", "--sync-fd", "3"], "parent: missing --pid"),
+    (["parent", "--sync-fd"], "parent: missing value of --sync-fd"),
+    (["parent", "--sync", "3"], "parent: unknown option --sync"),
+    (["parent", "--sync-fd", "3", "--pid", "1", "more"], "parent: too many arguments"),
+    (["parent", "--sync-fd", "3", "--pid", "1", "--bundle", "x", "--allow-any-mount"], "exclude each other"),
+    (["parent", "--sync-fd", "3", "--sync-fd", "3", "--pid", "1"], "parent: given twice: --sync-fd"),
+    (["parent", "--sync-fd", "3", "--pid", "1", "--bundle", ""], "parent: bad value of --bundle"),
+    (["parent", "--sync-fd", "3", "--pid", "1", "--trace="], "parent: bad value of --trace"),
+    (["parent", "--sync-fd", "3", "--pid", "1", "--allow-any-mount=yes"], "parent: unknown option --allow-any-mount=yes"),
+    (["parent", "--sync-fd", "3", "--pid", "1", "--recursive"], "parent: unknown option --recursive"),
+    (["parent", "-x"], "parent: unknown option -x"),
+    (["init", "--sync-fd", "3"], "init: missing --bundle"),
+    (["init", "--bundle", "x"], "init: missing --sync-fd"),
+    (["init", "--sync-fd", "3", "--bundle", "x", "--pid", "1"], "init: unknown option --pid"),
+    (["init", "--sync-fd", "3", "--bundle", "x", "--allow-any-mount"], "init: unknown option --allow-any-mount"),
+    (["idmap", "a", "b"], "idmap: missing --map-uids"),
+    (["idmap", "--map-uids", "0:1:1", "a", "b"], "idmap: missing --map-gids"),
+    (["idmap", "--map-uids", "0:1:1", "--map-gids", "0:1:1", "a"], "idmap: too few arguments"),
+    (["idmap", "--map-uids", "0:1:1", "--map-gids", "0:1:1", "a", "b", "c"], "idmap: too many arguments"),
+    (["features", "more"], "features: too many arguments"),
+    (["features", "--json"], "features: unknown option --json"),
+)
+
+BAD_NUMBERS = ("", " 3", "3 ", "+3", "-3", "0x3", "3.0", "3e0", "three", "99999999999", "9" * 40, "\uff13", "2", "0")
+
+
+def usage(place):
+    """command lines: exit status 2"""
+    for args, pattern in USAGE:
+        result = tool.run(*args)
+        equal((args, result.code, result.out), (args, 2, ""))
+        ok(re.search(pattern, one_line(result.err)), "%r: %r" % (args, result.err))
+
+
+def numbers(place):
+    """numbers: digits only, in range"""
+    for text in BAD_NUMBERS:
+        for option, allowed in (("--sync-fd", ()), ("--pid", ("2",)), ("--timeout", ("2",))):
+            if text in allowed:
+                continue
+            args = {"--sync-fd": "3", "--pid": "1", "--timeout": "1", option: text}
+            result = tool.run("parent", *[part for pair in args.items() for part in pair])
+            equal((option, text, result.code, result.out), (option, text, 2, ""))
+            contains(one_line(result.err), "parent: bad value of " + option)
+
+
+def help_texts(place):
+    """help, for all and for each; the version"""
+    text = tool.run("--help")
+    equal((text.code, text.err), (0, ""))
+    equal(tool.run("help"), text)
+    ok("syncdemo run" not in text.out and "bench" not in text.out, text.out)
+    for name in ("demo", "parent", "init", "idmap", "features", "help"):
+        contains(text.out, "syncdemo " + name)
+        one = tool.run("help", name)
+        equal((one.code, one.err), (0, ""))
+        contains(one.out, "usage: syncdemo " + name)
+        if name not in ("demo", "help"):
+            equal(tool.run(name, "--help"), one)
+    version = tool.run("--version")
+    ok(version.code == 0 and re.fullmatch(r"syncdemo \d+\.\d+\.\d+\n", version.out), version)
+
+
+def features(place):
+    """features: one JSON object"""
+    result = tool.run("features")
+    equal((result.code, result.err), (0, ""))
+    value = json.loads(result.out)
+    equal(value["kernel"], os.uname().release)
+    ok(value["features"], "no features")
+    for name, answer in value["features"].items():
+        ok(answer in (True, False, "not permitted"), "%s: %r" % (name, answer))
+
+
+def full_output(place):
+    """output that cannot be written"""
+    if not os.path.exists("/dev/full"):
+        raise tool.Skip("no /dev/full")
+    for args in (["features"], ["--help"], ["--version"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            process = tool.subprocess.Popen([tool.TOOL, *args], stdout=full, stderr=tool.subprocess.PIPE, text=True)
+        _, err = process.communicate(timeout=tool.TIMEOUT)
+        equal((process.returncode, err), (1, "syncdemo: standard output: No space left on device\n"))
+
+
+# ---- bundles ---------------------------------------------------------------------
+
+class Holder:
+    """A mount namespace in which the inits run, so that their mounts could be seen."""
+
+    def __enter__(self):
+        self.stop = os.pipe()
+        ready = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.stop[1])
+            try:
+                tool.unshare()
+                os.write(ready[1], b"1")
+                os.read(self.stop[0], 1)
+            finally:
+                os._exit(0)
+        os.close(ready[1])
+        os.read(ready[0], 1)
+        os.close(ready[0])
+        self.namespace = os.open("/proc/%d/ns/mnt" % self.pid, os.O_RDONLY)
+        self.before = tool.mounts(self.pid)
+        return self
+
+    def __exit__(self, *_):
+        for fd in (*self.stop, self.namespace):
+            os.close(fd)
+        os.waitpid(self.pid, 0)
+
+    def init(self, bundle):
+        """Runs init there; its result, and what it told the parent."""
+        with tool.pair() as (ours, theirs):
+            result = tool.finish(tool.start(
+                [part.format(fd=theirs.fileno()) for part in tool.OUR_INIT] + ["--bundle", bundle],
+                [theirs.fileno()], preexec_fn=lambda: tool.setns(self.namespace)))
+            theirs.close()
+            told = ours.recv(1 << 17)
+        equal(tool.mounts(self.pid), self.before)
+        return result, told
+
+
+def refuses(holder, bundle, what, pattern):
+    result, told = holder.init(bundle)
+    equal((what, result.code, result.out), (what, 1, ""))
+    line = one_line(result.err)
+    ok(re.search(pattern, line), "%s: %r does not match %r" % (what, line, pattern))
+    message = json.loads(told)
+    equal(message["type"], "procError")
+    ok(re.search(pattern, message["arg"]["message"]), "the parent was told %r" % message)
+
+
+# What stands in config.json instead of a configuration.
+TEXTS = (
+    (b"", "config.json: expected an object"),
+    (b"[]", "expected an object"),
+    (b"12", "expected an object"),
+    (b"null", "expected an object"),
+    (b'{"ociVersion":"1.2.0"', "ends too early"),
+    (b'{"ociVersion":"1.2.0"}}', "config.json:1: "),
+    (b'{"ociVersion":"1.2.0"}{}', "config.json:1: "),
+    (b'{"ociVersion":"1.2.0"}\0', "config.json:1: not JSON"),
+    (b'{\n"ociVersion":"1.2.0",\n}', "config.json:3: "),
+    (b"{\n\n'ociVersion':\"1.2.0\"}", "config.json:3: not JSON"),
+    (b'{"ociVersion":NaN}', "not JSON"),
+    (b'{"ociVersion":"1.2.0"/**/}', "not JSON"),
+    (b'{"ociVersion":"1.2.0","ociVersion":"1.2.0"}', "same key twice"),
+    (b'{"ociVersion":"1.2.0","x":{"a":[{"b":1,"b":1}]}}', "same key twice"),
+    (b'{"ociVersion":"1.2\\u00000"}', "NUL in a string"),
+    (b'{"ociVersion":"1.2\n0"}', "config.json:1: a control character"),
+    (b'{"ociVersion":"1.2\xff"}', "(?i)utf-?8|config.json:1"),
+    (b"{" + b" " * MAX + b"}", "longer than"),
+    (b'{"x":' + b"[" * 40 + b"]" * 40 + b"}", "nesting"),
+    (b'{"\\u001b[31m":1,"ociVersion":"\\u001b[31m"}', "ociVersion: expected a version"),
+)
+
+# A path in the configuration, what stands there, and what is said of it.
+DELETE = object()
+CHANGES = (
+    ("ociVersion", DELETE, "config.json: ociVersion: is missing"),
+    ("ociVersion", 1, "ociVersion: expected a string, not an integer"),
+    ("ociVersion", "1.2", "ociVersion: expected a version"),
+    ("ociVersion", "2.0.0", "ociVersion: 2.0.0: only 1.x"),
+    ("ociVersion", "1.2.0x", "ociVersion: expected a version"),
+    ("root", DELETE, "config.json: root: is missing"),
+    ("root", [], "root: expected an object, not an array"),
+    ("root.path", DELETE, "root.path: is missing"),
+    ("root.path", 1.5, "root.path: expected a string, not a fraction"),
+    ("root.path", "/", "root.path: the host's root directory"),
+    ("root.path", "../../../../../../..", "root.path: the host's root directory"),
+    ("root.readonly", "yes", "root.readonly: expected true or false"),
+    ("process", DELETE, "process: is missing"),
+    ("process.args", DELETE, "process.args: is missing"),
+    ("process.args", [], "process.args: expected at least one"),
+    ("process.args", ["a", 1], r"process.args\[1\]: expected a string, not an integer"),
+    ("process.args", "sh", "process.args: expected an array, not a string"),
+    ("process.env", [None], r"process.env\[0\]: expected a string, not null"),
+    ("process.cwd", DELETE, "process.cwd: is missing"),
+    ("process.cwd", "tmp", "process.cwd: expected an absolute path"),
+    ("process.terminal", True, "process.terminal: true: not supported yet"),
+    ("process.terminal", "false", "process.terminal: expected true or false, not a string"),
+    ("process.user.uid", 1, "process.user.uid: 1: not supported yet"),
+    ("process.user.gid", 5, "process.user.gid: 5: not supported yet"),
+    ("process.user.uid", "0", "process.user.uid: expected an integer"),
+    ("process.user.umask", 0, "process.user.umask: 0: not supported yet"),
+    ("process.user.additionalGids", [1], "process.user.additionalGids: not supported yet"),
+    ("process.capabilities", {}, "process.capabilities: not supported yet"),
+    ("process.noNewPrivileges", True, "process.noNewPrivileges: true: not supported yet"),
+    ("process.rlimits", [{}], "process.rlimits: not supported yet"),
+    ("process.oomScoreAdj", 0, "process.oomScoreAdj: 0: not supported yet"),
+    ("process.apparmorProfile", "x", "process.apparmorProfile: not supported yet"),
+    ("process.selinuxLabel", "x", "process.selinuxLabel: not supported yet"),
+    ("process.scheduler", {"policy": "SCHED_IDLE"}, "process.scheduler: not supported yet"),
+    ("process.ioPriority", {"class": "x"}, "process.ioPriority: not supported yet"),
+    ("hostname", "x", "hostname: not supported yet"),
+    ("domainname", "x", "domainname: not supported yet"),
+    ("annotations", [], "annotations: expected an object"),
+    ("hooks.prestart", HOOK, "hooks.prestart: not supported yet"),
+    ("hooks.createRuntime", HOOK, "hooks.createRuntime: not supported yet"),
+    ("hooks.createContainer", HOOK, "hooks.createContainer: not supported yet"),
+    ("hooks.startContainer", HOOK, "hooks.startContainer: not supported yet"),
+    ("hooks.poststart", HOOK, "hooks.poststart: not supported yet"),
+    ("hooks.poststop", HOOK, "hooks.poststop: not supported yet"),
+    ("linux.devices", [{}], "linux.devices: not supported yet"),
+    ("linux.resources", {"pids": {"limit": 1}}, "linux.resources: not supported yet"),
+    ("linux.cgroupsPath", "/x", "linux.cgroupsPath: not supported yet"),
+    ("linux.seccomp", {"defaultAction": "x"}, "linux.seccomp: not supported yet"),
+    ("linux.sysctl", {"a": "b"}, "linux.sysctl: not supported yet"),
+    ("linux.maskedPaths", ["/x"], "linux.maskedPaths: not supported yet"),
+    ("linux.readonlyPaths", ["/x"], "linux.readonlyPaths: not supported yet"),
+    ("linux.mountLabel", "x", "linux.mountLabel: not supported yet"),
+    ("linux.intelRdt", {"closID": "x"}, "linux.intelRdt: not supported yet"),
+    ("linux.personality", {"domain": "LINUX"}, "linux.personality: not supported yet"),
+    ("linux.timeOffsets", {"boottime": {}}, "linux.timeOffsets: not supported yet"),
+    ("linux.rootfsPropagation", "shared", "linux.rootfsPropagation: shared: not supported yet"),
+    ("linux.rootfsPropagation", "unbindable", "linux.rootfsPropagation: unbindable: not supported yet"),
+    ("linux.namespaces", [{"type": "mnt"}], r"linux.namespaces\[0\].type: mnt: unknown namespace type"),
+    ("linux.namespaces", [{"type": "pid"}] * 2, r"linux.namespaces\[1\].type: pid: given twice"),
+    ("linux.namespaces", [{}], r"linux.namespaces\[0\].type: is missing"),
+    ("linux.uidMappings", MAP, "linux: uidMappings and gidMappings"),
+    ("mounts", {}, "mounts: expected an array"),
+    ("mounts", ["/"], r"mounts\[0\]: expected an object, not a string"),
+    ("mounts", [bind("/", "/x")] * 1025, "mounts: more than 1024"),
+)
+
+# What is wrong with the second of two mounts.
+MOUNTS = (
+    ({"destination": DELETE}, "destination: is missing"),
+    ({"destination": ""}, "destination: expected a path"),
+    ({"destination": "/" + "x" * 4095}, "destination: expected a path of 1 to 4095 bytes"),
+    ({"destination": 1}, "destination: expected a string"),
+    ({"source": DELETE}, "source: is missing"),
+    ({"source": ""}, "source: expected a path"),
+    ({"source": "/" + "x" * 4095}, "source: a path longer than 4095 bytes"),
+    ({"type": 1}, "type: expected a string"),
+    ({"type": "tmpfs"}, "type: tmpfs: not supported yet", []),
+    ({"type": DELETE}, "type: none: not supported yet", []),
+    ({"options": "bind"}, "options: expected an array"),
+    ({"options": ["bind", 1]}, r"options\[1\]: expected a string"),
+    ({"options": ["bind", "rro"]}, r"options\[1\]: rro: not supported yet"),
+    ({"options": ["bind", "\x1b]0;x\x07"]}, r"options\[1\]: \\x1b\]0;x\\x07: not supported yet"),
+    ({"options": ["bind", "mode=755"]}, r"options\[1\]: mode=755: not supported yet"),
+    ({"options": ["bind", "idmap"]}, "idmap without uidMappings and gidMappings"),
+    ({"uidMappings": MAP}, "uidMappings and gidMappings: one without the other"),
+    ({"uidMappings": [1], "gidMappings": MAP}, r"uidMappings\[0\]: expected an object"),
+    ({"uidMappings": [{"containerID": 0, "hostID": 1}], "gidMappings": MAP}, r"uidMappings\[0\].size: is missing"),
+    ({"uidMappings": [{"containerID": "0", "hostID": 1, "size": 1}], "gidMappings": MAP},
+     r"uidMappings\[0\].containerID: expected an integer"),
+    ({"uidMappings": [{"containerID": 0, "hostID": 1 << 32, "size": 1}], "gidMappings": MAP},
+     r"uidMappings\[0\].hostID: expected 0 to 4294967295"),
+    ({"uidMappings": [{"containerID": 0, "hostID": 1 << 64, "size": 1}], "gidMappings": MAP},
+     r"uidMappings\[0\].hostID: expected 0 to 4294967295"),
+    ({"uidMappings": MAP, "gidMappings": [{"containerID": 0, "hostID": -1, "size": 1}]},
+     r"gidMappings\[0\].hostID: expected 0 to 4294967295"),
+    ({"uidMappings": [{"containerID": 0, "hostID": 1, "size": 0}], "gidMappings": MAP}, "uidMappings: "),
+    ({"uidMappings": MAP * 2, "gidMappings": MAP}, "uidMappings: "),
+    ({"uidMappings": [{"containerID": 0, "hostID": 4294967295, "size": 2}], "gidMappings": MAP}, "uidMappings: "),
+    ({"uidMappings": tool.extents(",".join("%d:%d:1" % (i, i) for i in range(341))), "gidMappings": MAP},
+     "uidMappings: more than 340 extents"),
+    ({"uidMappings": tool.extents(",".join("%d:%d:1" % (i * 2 + 10**9, i * 2 + 10**9) for i in range(340))),
+      "gidMappings": MAP}, "uidMappings: "),
+)
+
+
+def change(config, path, value):
+    *way, last = path.split(".")
+    at = config
+    for key in way:
+        at = at.setdefault(key, {})
+    if value is DELETE:
+        del at[last]
+    else:
+        at[last] = value
+
+
+def need_namespace():
+    need_root("make a mount namespace")
+
+
+def bad_texts(place):
+    """config.json that is no configuration at all"""
+    need_namespace()
+    with Holder() as holder:
+        for text, pattern in TEXTS:
+            refuses(holder, place.write(text), text[:60], pattern)
+        os.remove(place.bundle + "/config.json")
+        refuses(holder, place.bundle, "no file", "config.json: open: No such file")
+        os.mkfifo(place.bundle + "/config.json")
+        refuses(holder, place.bundle, "a FIFO", "config.json: not a regular file")
+        os.remove(place.bundle + "/config.json")
+        os.mkdir(place.bundle + "/config.json")
+        refuses(holder, place.bundle, "a directory", "config.json: not a regular file")
+        refuses(holder, place.path + "/none", "no bundle", "/none: realpath: No such file")
+
+
+def bad_configurations(place):
+    """wrong types, missing members, and what is not supported yet, by path"""
+    need_namespace()
+    with Holder() as holder:
+        for path, value, pattern in CHANGES:
+            config = place.config("echo started")
+            change(config, path, value)
+            refuses(holder, place.write(config), (path, value), pattern)
+
+
+def bad_mounts(place):
+    """mounts and id maps that are wrong, before the right one in front is mounted"""
+    need_namespace()
+    with Holder() as holder:
+        for changes, pattern, *options in MOUNTS:
+            entry = bind(place.data, "/wrong")
+            if options:
+                entry["options"] = options[0]
+            for key, value in changes.items():
+                change(entry, key, value)
+            config = place.config("echo started")
+            config["mounts"] = [bind(place.data, "/right"), entry]
+            refuses(holder, place.write(config), changes, r"config.json: mounts\[1\].*" + pattern)
+
+
+def ignored(place):
+    """what is to be ignored, and empty values that ask for nothing"""
+    need_namespace()
+    config = place.config("echo started")
+    for path, value in (("unknown", {"a": [1.5, None]}), ("process.unknown", 1), ("linux.unknown", []), ("windows", {"x": 1}),
+                        ("annotations", {"a": "b"}), ("hooks", {}), ("hooks.prestart", []), ("hostname", ""),
+                        ("process.rlimits", []), ("process.noNewPrivileges", False), ("process.terminal", None),
+                        ("process.consoleSize", {"height": 1, "width": 2}), ("linux.seccomp", None), ("linux.devices", []),
+                        ("linux.resources", {}), ("linux.maskedPaths", []), ("linux.rootfsPropagation", "")):
+        change(config, path, value)
+    child, parent = tool.converse([*tool.OUR_INIT, "--bundle", place.write(config)], tool.PEER_PARENT)
+    equal((child, parent), ((0, "started\n", ""), (0, "", "")))
+
+
+def no_root_directory(place):
+    """a root file system that is not there"""
+    need_namespace()
+    config = place.config("echo started", root={"path": "none"})
+    child, parent = tool.converse([*tool.OUR_INIT, "--bundle", place.write(config)], tool.PEER_PARENT)
+    equal((child.code, child.out, parent.code), (1, "", 1))
+    contains(one_line(child.err), "config.json: root.path: ", "/none: open: No such file")
+    contains(parent.err, "config.json: root.path: ")
+
+
+def bad_descriptors(place):
+    """--sync-fd of init that is no socket, or not open"""
+    need_namespace()
+    bundle = place.write(place.config("echo started"))
+    with open(place.data + "/file", encoding="utf-8") as file:
+        for fd, text in ((77, "--sync-fd 77"), (file.fileno(), "socket")):
+            fds = [file.fileno()] if fd == file.fileno() else []
+            result = tool.finish(tool.start([tool.TOOL, "init", "--sync-fd", str(fd), "--bundle", bundle], fds))
+            equal((result.code, result.out), (1, ""))
+            contains(one_line(result.err), text)
+
+
+TESTS = [usage, numbers, help_texts, features, full_output, bad_texts, bad_configurations, bad_mounts, ignored,
+         no_root_directory, bad_descriptors]
+
+if __name__ == "__main__":
+    sys.exit(tool.main(TESTS))

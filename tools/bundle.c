@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include "bundle.h"
+#include "cleanup.h"
+#include "say.h"
+
+struct bundle *bundle_free(struct bundle *bundle) {
+        size_t i;
+
+        if (!bundle)
+                return NULL;
+        for (i = 0; i < bundle->n_mounts; i++) {
+                freep(&bundle->mounts[i].want.source);
+                free(bundle->mounts[i].in_root);
+                free(bundle->mounts[i].uids.extents);
+                free(bundle->mounts[i].gids.extents);
+        }
+        free(bundle->mounts);
+        free(bundle->uids.extents);
+        free(bundle->gids.extents);
+        free(bundle->args);
+        free(bundle->env);
+        free(bundle->root);
+        free(bundle->path);
+        json_object_put(bundle->config);
+        free(bundle);
+        return NULL;
+}
+
+/* Takes empty, "." and ".." components out of an absolute path, in place. */
+static void clean(char *path) {
+        const char *part = path;
+        size_t used = 0, n;
+
+        while (*part) {
+                part += strspn(part, "/");
+                n = strcspn(part, "/");
+                if (n == 2 && memcmp(part, "..", 2) == 0) {
+                        while (used > 0 && path[--used] != '/')
+                                ;
+                } else if (n > 0 && !(n == 1 && part[0] == '.')) {
+                        path[used++] = '/';
+                        memmove(path + used, part, n);
+                        used += n;
+                }
+                part += n;
+        }
+        if (used == 0)
+                path[used++] = '/';
+        path[used] = '\0';
+}
+
+char *bundle_absolute(const struct bundle *bundle, const char *path) {
+        char *result;
+
+        if (path[0] == '/')
+                return strdup(path);
+        if (asprintf(&result, "%s/%s", bundle->path, path) < 0)
+                return NULL;
+        clean(result);
+        return result;
+}
+
+char *bundle_below(const char *path, const char *directory) {
+        _cleanup_free_ char *a = strdup(path), *b = strdup(directory);
+        size_t n;
+
+        if (!a || !b)
+                return NULL;
+        clean(a);
+        clean(b);
+        n = strlen(b) > 1 ? strlen(b) : 0;
+        if (strncmp(a, b, n) != 0 || (a[n] != '/' && a[n] != '\0'))
+                return NULL;
+        return strdup(a[n] ? a + n : "/");
+}
+
+static int check_version(const struct node *config, struct initsync_error *reterr) {
+        struct node node;
+        const char *text;
+        size_t n, part;
+        int r;
+
+        r = node_required(config, "ociVersion", json_type_string, &node, reterr);
+        if (r < 0)
+                return r;
+        text = node_string(&node);
+        for (part = 0; part < 3; part++) {
+                n = strspn(text, "0123456789");
+                if (n == 0 || (part < 2 ? text[n] != '.' : text[n] && text[n] != '-' && text[n] != '+'))
+                        return node_refuse(&node, reterr, -EINVAL, "expected a version like 1.2.0");
+                text += n + (part < 2);
+        }
+        /* Versions 1.x add to each other; a later one's keys are ignored like all that are not known. */
+        if (strncmp(node_string(&node), "1.", 2) != 0)
+                return node_refuse(&node, reterr, -EOPNOTSUPP, "%s: only 1.x is supported", node_string(&node));
+        return 0;
+}
+
+static int read_root(struct bundle *bundle, const struct node *config, struct initsync_error *reterr) {
+        struct node root, node;
+        int r;
+
+        r = node_required(config, "root", json_type_object, &root, reterr);
+        if (r == 0)
+                r = node_required(&root, "path", json_type_string, &node, reterr);
+        if (r < 0)
+                return r;
+        bundle->root = bundle_absolute(bundle, node_string(&node));
+        if (!bundle->root)
+                return fault_call(reterr, -ENOMEM, "malloc", NULL);
+        /* Also "///": there, the mounts would go onto the host's own. */
+        if (strspn(bundle->root, "/") == strlen(bundle->root))
+                return node_refuse(&node, reterr, -EINVAL, "the host's root directory");
+        if (node_member(&root, "readonly", json_type_boolean, &node, reterr) > 0)
+                bundle->root_readonly = json_object_get_boolean(node.value);
+        return 0;
+}
+
+static int read_process(struct bundle *bundle, const struct node *config, struct initsync_error *reterr) {
+        struct node process, node;
+        int r;
+
+        r = node_required(config, "process", json_type_object, &process, reterr);
+        if (r == 0)
+                r = node_required(&process, "args", json_type_array, &node, reterr);
+        if (r == 0 && node_length(&node) == 0)
+                r = node_refuse(&node, reterr, -EINVAL, "expected at least one string");
+        if (r == 0)
+                r = node_strings(&node, &bundle->args, reterr);
+        if (r < 0)
+                return r;
+        r = node_member(&process, "env", json_type_array, &node, reterr);
+        if (r > 0)
+                r = node_strings(&node, &bundle->env, reterr);
+        else if (r == 0 && !(bundle->env = calloc(1, sizeof(*bundle->env))))
+                r = fault_call(reterr, -ENOMEM, "calloc", NULL);
+        if (r == 0)
+                r = node_required(&process, "cwd", json_type_string, &node, reterr);
+        if (r < 0)
+                return r;
+        bundle->cwd = node_string(&node);
+        if (bundle->cwd[0] != '/')
+                return node_refuse(&node, reterr, -EINVAL, "expected an absolute path");
+        return 0;
+}
+
+/* They are taken as done, but a typing error in them is still one. */
+static int check_namespaces(const struct node *linux_, struct initsync_error *reterr) {
+        static const char *const types[] = { "pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time" };
+        const size_t n_types = sizeof(types) / sizeof(types[0]);
+        struct node array, element, node;
+        unsigned seen = 0;
+        size_t i, type;
+        int r;
+
+        r = node_member(linux_, "namespaces", json_type_array, &array, reterr);
+        if (r <= 0)
+                return r;
+        for (i = 0; i < node_length(&array); i++) {
+                r = node_element(&array, i, json_type_object, &element, reterr);
+                if (r == 0)
+                        r = node_member(&element, "path", json_type_string, &node, reterr);
+                if (r >= 0)
+                        r = node_required(&element, "type", json_type_string, &node, reterr);
+                if (r < 0)
+                        return r;
+                for (type = 0; type < n_types && strcmp(types[type], node_string(&node)) != 0; type++)
+                        ;
+                if (type == n_types)
+                        return node_refuse(&node, reterr, -EINVAL, "%s: unknown namespace type", node_string(&node));
+                if (seen & (1U << type))
+                        return node_refuse(&node, reterr, -EINVAL, "%s: given twice", node_string(&node));
+                seen |= 1U << type;
+        }
+        return 0;
+}
+
+static int read_propagation(struct bundle *bundle, const struct node *linux_, struct initsync_error *reterr) {
+        static const struct {
+                const char *name;
+                uint64_t flags;
+        } known[] = {
+                { "private", MS_PRIVATE }, { "rprivate", MS_PRIVATE | MS_REC },
+                { "slave", MS_SLAVE }, { "rslave", MS_SLAVE | MS_REC },
+        };
+        struct node node;
+        size_t i;
+        int r;
+
+        r = node_member(linux_, "rootfsPropagation", json_type_string, &node, reterr);
+        if (r <= 0 || !node_string(&node)[0])
+                return r < 0 ? r : 0;
+        for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+                if (strcmp(known[i].name, node_string(&node)) == 0) {
+                        bundle->root_propagation = known[i].flags;
+                        return 0;
+                }
+        }
+        return node_refuse(&node, reterr, -EOPNOTSUPP, "%s: not supported yet", node_string(&node));
+}
+
+static int read_linux(struct bundle *bundle, const struct node *config, enum bundle_half half, struct initsync_error *reterr) {
+        struct node linux_;
+        int r;
+
+        r = node_member(config, "linux", json_type_object, &linux_, reterr);
+        if (r <= 0)
+                return r;
+        r = bundle_maps(&linux_, &bundle->uids, &bundle->gids, reterr);
+        if (r == 0)
+                r = check_namespaces(&linux_, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
+                r = read_propagation(bundle, &linux_, reterr);
+        return r;
+}
+
+int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half half, struct initsync_error *reterr) {
+        _cleanup_(bundle_freep) struct bundle *bundle = calloc(1, sizeof(*bundle));
+        _cleanup_free_ char *file = NULL;
+        struct node config = { .up = NULL };
+        int r;
+
+        if (!bundle)
+                return fault_call(reterr, -ENOMEM, "calloc", NULL);
+        bundle->path = realpath(path, NULL);
+        if (!bundle->path)
+                return fault_call(reterr, -errno, "realpath", path);
+        if (asprintf(&file, "%s/config.json", bundle->path) < 0)
+                return fault_call(reterr, -ENOMEM, "asprintf", NULL);
+        r = node_load(file, &bundle->config, reterr);
+        if (r < 0)
+                return r;
+        config.value = bundle->config;
+        r = check_version(&config, reterr);
+        if (r == 0)
+                r = bundle_keys(&config, half, reterr);
+        if (r == 0)
+                r = read_root(bundle, &config, reterr);
+        if (r == 0)
+                r = read_linux(bundle, &config, half, reterr);
+        if (r == 0)
+                r = bundle_mounts(bundle, &config, half, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
+                r = read_process(bundle, &config, reterr);
+        if (r < 0)
+                return r;
+        *ret_bundle = take_ptr(bundle);
+        return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUNDLE_H
+#define BUNDLE_H
+
+/*
+ * An OCI bundle as plain data, checked as a whole before anything is done with it. Each half of the conversation takes what
+ * is its own, and refuses by name what it should do and cannot.
+ */
+
+#include <stdbool.h>
+#include <initsync.h>
+#include "node.h"
+
+#define BUNDLE_MOUNTS_MAX 1024          /* what initsync_parent_new() takes */
+
+enum bundle_half {
+        BUNDLE_PARENT,                  /* serves the child: an allow-list of mount sources */
+        BUNDLE_CHILD                    /* becomes the container: all the rest */
+};
+
+struct bundle_map {
+        struct initsync_idmap *extents;
+        size_t n;
+};
+
+struct bundle_mount {
+        size_t index;                   /* in config.json */
+        struct initsync_mount want;     /* as it is asked for, or allowed; its propagation is unset */
+        struct bundle_map uids, gids;   /* of its own; want may point to the container's instead */
+        char *in_root;                  /* where in the root file system the source lies, or NULL */
+        uint64_t propagation;           /* MS_PRIVATE, ..., or 0 */
+        bool propagation_recursive;
+};
+
+struct bundle {
+        struct json_object *config;     /* strings below lie in here */
+        char *path;                     /* of the bundle: absolute, without symlinks */
+        char *root;                     /* absolute */
+        bool root_readonly;
+        uint64_t root_propagation;      /* linux.rootfsPropagation: MS_PRIVATE or MS_SLAVE, also with MS_REC; 0 without */
+        struct bundle_mount *mounts;    /* binds only */
+        size_t n_mounts;
+        struct bundle_map uids, gids;   /* of the container's user namespace */
+        char **args, **env;             /* NULL-terminated */
+        const char *cwd;
+};
+
+int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half half, struct initsync_error *reterr);
+struct bundle *bundle_free(struct bundle *bundle);
+static inline void bundle_freep(struct bundle **bundle) {
+        *bundle = bundle_free(*bundle);
+}
+
+/* bundle_absolute() - @path as it is, or below the bundle and cleaned of "." and "..", as runc does it; NULL without memory */
+char *bundle_absolute(const struct bundle *bundle, const char *path);
+
+/*
+ * bundle_below() - where @path lies below @directory, as an absolute path there, or NULL
+ *
+ * Both are cleaned and compared as text. Good for deciding what a path means; it is opened as it was written.
+ */
+char *bundle_below(const char *path, const char *directory);
+
+/*
+ * The parts of bundle_load() that have files of their own.
+ */
+
+/* bundle_keys() - types of all that the specification names, and a refusal of what @half should do and cannot */
+int bundle_keys(const struct node *config, enum bundle_half half, struct initsync_error *reterr);
+
+/* bundle_mounts() - fill in bundle->mounts, from "mounts" */
+int bundle_mounts(struct bundle *bundle, const struct node *config, enum bundle_half half, struct initsync_error *reterr);
+
+/* bundle_maps() - read uidMappings and gidMappings of @object: both or, with 0 extents, neither */
+int bundle_maps(const struct node *object, struct bundle_map *uids, struct bundle_map *gids, struct initsync_error *reterr);
+
+#endif /* BUNDLE_H */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+#include "bundle.h"
+
+/* What a half of the conversation does with a key. */
+enum action {
+        READ,           /* what it says is done */
+        DONE,           /* is a fact already when this program starts */
+        OTHER,          /* the other half's part, or nothing to be done on this system */
+        REFUSED,        /* refused if it asks for anything: not with null, false, 0, "" or an empty array or object */
+        REFUSED_EVER    /* refused unless null or not there: the empty value asks for something too */
+};
+
+/* Keys of the OCI runtime specification 1.3. One that is not here is ignored, as the specification wants it. */
+static const struct {
+        const char *path;
+        enum json_type type;
+        enum action child, parent;
+} keys[] = {
+        { "ociVersion",                 json_type_string,       READ,           READ },
+        { "root",                       json_type_object,       READ,           READ },
+        { "root.path",                  json_type_string,       READ,           READ },
+        { "root.readonly",              json_type_boolean,      READ,           OTHER },
+        { "mounts",                     json_type_array,        READ,           READ },
+        { "hostname",                   json_type_string,       REFUSED,        OTHER },
+        { "domainname",                 json_type_string,       REFUSED,        OTHER },
+        { "annotations",                json_type_object,       OTHER,          OTHER },
+
+        { "process",                    json_type_object,       READ,           OTHER },
+        { "process.args",               json_type_array,        READ,           OTHER },
+        { "process.env",                json_type_array,        READ,           OTHER },
+        { "process.cwd",                json_type_string,       READ,           OTHER },
+        { "process.terminal",           json_type_boolean,      REFUSED,        OTHER },
+        { "process.consoleSize",        json_type_object,       OTHER,          OTHER },
+        { "process.user",               json_type_object,       READ,           OTHER },
+        { "process.user.uid",           json_type_int,          REFUSED,        OTHER },
+        { "process.user.gid",           json_type_int,          REFUSED,        OTHER },
+        { "process.user.umask",         json_type_int,          REFUSED_EVER,   OTHER },
+        { "process.user.additionalGids", json_type_array,       REFUSED,        OTHER },
+        { "process.capabilities",       json_type_object,       REFUSED_EVER,   OTHER },
+        { "process.noNewPrivileges",    json_type_boolean,      REFUSED,        OTHER },
+        { "process.rlimits",            json_type_array,        REFUSED,        REFUSED },
+        { "process.oomScoreAdj",        json_type_int,          REFUSED_EVER,   OTHER },
+        { "process.scheduler",          json_type_object,       REFUSED,        OTHER },
+        { "process.ioPriority",         json_type_object,       REFUSED,        OTHER },
+        { "process.execCPUAffinity",    json_type_object,       OTHER,          OTHER },
+        { "process.apparmorProfile",    json_type_string,       REFUSED,        OTHER },
+        { "process.selinuxLabel",       json_type_string,       REFUSED,        OTHER },
+
+        { "hooks",                      json_type_object,       READ,           READ },
+        { "hooks.prestart",             json_type_array,        REFUSED,        REFUSED },
+        { "hooks.createRuntime",        json_type_array,        REFUSED,        REFUSED },
+        { "hooks.createContainer",      json_type_array,        REFUSED,        OTHER },
+        { "hooks.startContainer",       json_type_array,        REFUSED,        OTHER },
+        { "hooks.poststart",            json_type_array,        REFUSED,        REFUSED },
+        { "hooks.poststop",             json_type_array,        REFUSED,        REFUSED },
+
+        { "linux",                      json_type_object,       READ,           READ },
+        { "linux.namespaces",           json_type_array,        DONE,           DONE },
+        { "linux.uidMappings",          json_type_array,        READ,           READ },
+        { "linux.gidMappings",          json_type_array,        READ,           READ },
+        { "linux.rootfsPropagation",    json_type_string,       READ,           OTHER },
+        { "linux.devices",              json_type_array,        REFUSED,        OTHER },
+        { "linux.netDevices",           json_type_object,       REFUSED,        OTHER },
+        { "linux.cgroupsPath",          json_type_string,       REFUSED,        OTHER },
+        { "linux.resources",            json_type_object,       REFUSED,        OTHER },
+        { "linux.sysctl",               json_type_object,       REFUSED,        OTHER },
+        { "linux.seccomp",              json_type_object,       REFUSED,        OTHER },
+        { "linux.seccomp.listenerPath", json_type_string,       REFUSED,        REFUSED },
+        { "linux.maskedPaths",          json_type_array,        REFUSED,        OTHER },
+        { "linux.readonlyPaths",        json_type_array,        REFUSED,        OTHER },
+        { "linux.mountLabel",           json_type_string,       REFUSED,        OTHER },
+        { "linux.intelRdt",             json_type_object,       REFUSED,        OTHER },
+        { "linux.memoryPolicy",         json_type_object,       REFUSED,        OTHER },
+        { "linux.personality",          json_type_object,       REFUSED,        OTHER },
+        { "linux.timeOffsets",          json_type_object,       REFUSED,        OTHER },
+};
+
+static bool asks(struct json_object *value) {
+        switch (json_object_get_type(value)) {
+        case json_type_boolean: return json_object_get_boolean(value);
+        case json_type_int: return json_object_get_int64(value) != 0;
+        case json_type_string: return json_object_get_string_len(value) != 0;
+        case json_type_array: return json_object_array_length(value) != 0;
+        case json_type_object: return json_object_object_length(value) != 0;
+        default: return true;
+        }
+}
+
+static int refuse(const struct node *node, struct initsync_error *reterr) {
+        if (json_object_is_type(node->value, json_type_boolean) || json_object_is_type(node->value, json_type_int))
+                return node_refuse(node, reterr, -EOPNOTSUPP, "%s: not supported yet",
+                                   json_object_to_json_string_ext(node->value, JSON_C_TO_STRING_PLAIN));
+        return node_refuse(node, reterr, -EOPNOTSUPP, "not supported yet");
+}
+
+/* Walks down @path from @at; the last step finds the value that @type and @action are about. */
+static int check(const struct node *at, const char *path, enum json_type type, enum action action,
+                 struct initsync_error *reterr) {
+        const char *dot = strchr(path, '.');
+        char key[32];
+        struct node node;
+        int r;
+
+        if (!dot) {
+                r = node_member(at, path, type, &node, reterr);
+                if (r > 0 && (action == REFUSED_EVER || (action == REFUSED && asks(node.value))))
+                        return refuse(&node, reterr);
+                return r < 0 ? r : 0;
+        }
+        memcpy(key, path, (size_t)(dot - path));
+        key[dot - path] = '\0';
+        r = node_member(at, key, json_type_object, &node, reterr);
+        return r > 0 ? check(&node, dot + 1, type, action, reterr) : r;
+}
+
+int bundle_keys(const struct node *config, enum bundle_half half, struct initsync_error *reterr) {
+        size_t i;
+        int r;
+
+        for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+                r = check(config, keys[i].path, keys[i].type, half == BUNDLE_CHILD ? keys[i].child : keys[i].parent, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "cleanup.h"
+#include "commands.h"
+#include "container.h"
+#include "init.h"
+#include "kernel.h"
+#include "namespaces.h"
+#include "options.h"
+#include "rootfs.h"
+#include "say.h"
+#include "trace.h"
+
+static void child_freep(struct initsync_child **child) {
+        initsync_child_free(*child);
+}
+
+static void trace_freep(struct trace **trace) {
+        trace_free(*trace);
+}
+
+/* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
+static int set_up(const struct bundle *bundle, struct initsync_child *child, int *ret_step, struct initsync_error *reterr) {
+        _cleanup_fd_ int root = -1;
+        int r;
+
+        *ret_step = INITSYNC_STEP_MOUNTS;
+        r = rootfs_open(bundle->root, bundle->root_propagation, &root, reterr);
+        if (r < 0)
+                return fault_in(reterr, "config.json: root.path");
+        r = init_mounts(bundle, root, child, reterr);
+        if (r < 0)
+                return r;
+        *ret_step = INITSYNC_STEP_HOOKS;
+        r = initsync_child_hooks(child, reterr);
+        if (r < 0)
+                return r;
+        *ret_step = INITSYNC_STEP_PIVOT;
+        return rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
+}
+
+int init_run(const struct bundle *bundle, struct initsync_child *child, struct initsync_error *reterr) {
+        mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
+        int r, step;
+
+        r = set_up(bundle, child, &step, reterr);
+        if (r == 0)
+                r = container_enter(bundle, reterr);
+        if (r == 0) {
+                step = INITSYNC_STEP_READY;
+                r = initsync_child_ready(child, reterr);
+        }
+        if (r == 0) {
+                step = INITSYNC_STEP_RUN;
+                r = container_exec(bundle, mask, reterr);
+        }
+        if (reterr->step < 0)
+                reterr->step = step;
+        return r;
+}
+
+static int run(const struct options *options, struct initsync_child *child, struct initsync_error *reterr) {
+        _cleanup_(bundle_freep) struct bundle *bundle = NULL;
+        int r;
+
+        r = namespaces_own_mounts(options->sync_fd, reterr);
+        if (r == 0)
+                r = bundle_load(&bundle, options->bundle, BUNDLE_CHILD, reterr);
+        if (r == 0)
+                r = init_run(bundle, child, reterr);
+        initsync_child_fail(child, reterr);
+        return r;
+}
+
+static int start(const struct options *options, struct initsync_error *reterr) {
+        struct initsync_child_options child_options = INITSYNC_CHILD_OPTIONS_INIT;
+        _cleanup_(child_freep) struct initsync_child *child = NULL;
+        _cleanup_(trace_freep) struct trace *trace = NULL;
+        int r;
+
+        /* Close-on-exec, so that the parent learns of the execution by the end of the conversation. */
+        if (fcntl(options->sync_fd, F_SETFD, FD_CLOEXEC) < 0) {
+                fault_call(reterr, -errno, "fcntl", NULL);
+                return fault_in(reterr, "--sync-fd %d", options->sync_fd);
+        }
+        /* Nothing of what whoever started us left open may reach the container, or be in reach of a path. */
+        r = initsync_child_only(&options->sync_fd, 1);
+        if (r < 0)
+                return fault_call(reterr, r, "close_range", NULL);
+        if (options->trace) {
+                r = trace_new(&trace, options->trace_file, stderr, "child");
+                if (r < 0)
+                        return fault_call(reterr, r, "open", options->trace_file);
+                child_options.trace = trace_event;
+                child_options.userdata = trace;
+        }
+        r = initsync_child_new(&child, options->sync_fd, &child_options, reterr);
+        return r < 0 ? r : run(options, child, reterr);
+}
+
+int init_main(const struct options *options) {
+        struct initsync_error error;
+
+        start(options, &error);
+        say("%s", error.text);
+        return 1;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+/*
+ * System calls that the C library may lack, each with a negative errno for a failure. <linux/mount.h> stays out: it clashes
+ * with <sys/mount.h>, so that constants which older headers of the C library lack are defined here.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+#include <linux/openat2.h>
+
+/* The same on every architecture but alpha. */
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+#ifndef OPEN_TREE_CLOEXEC
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+#ifndef MOUNT_ATTR_RDONLY
+#define MOUNT_ATTR_RDONLY 0x00000001
+#define MOUNT_ATTR_NOSUID 0x00000002
+#define MOUNT_ATTR_NODEV 0x00000004
+#define MOUNT_ATTR_NOEXEC 0x00000008
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+/* Version 0 of the kernel's struct mount_attr, under a name of our own: not every C library declares it. */
+struct mount_attributes {
+        uint64_t attr_set, attr_clr, propagation, userns_fd;
+};
+
+static inline int kernel_result(long result) {
+        return result < 0 ? -errno : (int)result;
+}
+
+static inline int kernel_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
+        struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
+
+        return kernel_result(syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+}
+
+/* A detached clone of what @fd is open on. */
+static inline int kernel_clone_tree(int fd, int recursive) {
+        unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U);
+
+        return kernel_result(syscall(SYS_open_tree, fd, "", flags));
+}
+
+static inline int kernel_mount_setattr(int fd, int recursive, const struct mount_attributes *attr) {
+        unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0U);
+
+        return kernel_result(syscall(SYS_mount_setattr, fd, "", flags, attr, sizeof(*attr)));
+}
+
+static inline int kernel_pivot_root(const char *new_root, const char *put_old) {
+        return kernel_result(syscall(SYS_pivot_root, new_root, put_old));
+}
+
+static inline int kernel_pidfd_open(pid_t pid) {
+        return kernel_result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+static inline int kernel_close_range(unsigned first, unsigned last, unsigned flags) {
+        return kernel_result(syscall(SYS_close_range, first, last, flags));
+}
+
+#endif /* KERNEL_H */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ROOTFS_H
+#define ROOTFS_H
+
+/*
+ * The container's root file system: a mount of its own, reached by a descriptor only, inside which every path is resolved
+ * that the image can influence.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <initsync.h>
+
+/*
+ * rootfs_open() - cut this mount namespace off from where it came from, and make a mount of the directory @path
+ * @propagation: of linux.rootfsPropagation, or 0
+ * @ret_fd:      the root of the new mount, attached at @path
+ */
+int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
+
+/* rootfs_resolve() - an O_PATH descriptor of what @path is inside the root file system, or a negative errno */
+int rootfs_resolve(int root, const char *path);
+
+/* rootfs_mount_point() - the same for a mount point, which is made if it is missing: a @directory, or else a file */
+int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr);
+
+/* rootfs_pivot() - make it this process's root directory, and detach the old one */
+int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_error *reterr);
+
+#endif /* ROOTFS_H */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <initsync.h>
+#include "commands.h"
+#include "demo.h"
+#include "options.h"
+#include "say.h"
+
+enum {
+        EXIT_OK = 0,
+        EXIT_FAILED = 1,
+        EXIT_USAGE = 2
+};
+
+static int help_main(int argc, char **argv);
+
+static const struct command {
+        const char *name, *usage, *text;
+        int (*main)(int argc, char **argv);             /* reads its own command line, or */
+        int (*run)(const struct options *options);      /* has it read: */
+        unsigned options;
+        int n_args;
+} commands[] = {
+        { "demo", "[--quiet | --json]",
+          "The built-in scenario, told step by step and checked; needs no bundle and no root. The default.",
+          demo_main, NULL, 0, 0 },
+        { "parent", "--sync-fd N --pid PID [--bundle DIR | --allow-any-mount] [--timeout SECONDS] [--trace[=FILE]]",
+          "The parent half alone, on an inherited SOCK_SEQPACKET socket, for any child that speaks the wire.\n"
+          "\n"
+          "  --sync-fd N          the parent's end of the socket pair\n"
+          "  --pid PID            the child, in its mount namespace before it asks for the first mount\n"
+          "  --bundle DIR         the child may have the bind mounts of DIR/config.json, each once\n"
+          "  --allow-any-mount    the child may have whatever it names: for tests and children that you trust\n"
+          "  --timeout SECONDS    for one mount request, and for the conversation without the child's own work\n"
+          "  --trace              every message as a sequence diagram on stderr\n"
+          "  --trace=FILE         the same as JSON lines\n"
+          "\n"
+          "Without --bundle and --allow-any-mount no mount is allowed. Hooks are answered at once. Ends with the\n"
+          "conversation, when the child executes its program; it does not wait for the child.",
+          NULL, parent_main, COMMAND_PARENT, 0 },
+        { "init", "--sync-fd N --bundle DIR [--trace[=FILE]]",
+          "The child half alone: becomes the container of DIR/config.json in the namespaces it was started in.\n"
+          "\n"
+          "  --sync-fd N          the child's end of the socket pair\n"
+          "  --bundle DIR         an OCI bundle\n"
+          "  --trace, --trace=FILE  as with parent\n"
+          "\n"
+          "The mount namespace must be another one than the parent's. What the configuration asks for and this version\n"
+          "does not do is refused by name before anything is mounted.",
+          NULL, init_main, COMMAND_INIT, 0 },
+        { "idmap", "[--recursive] --map-uids C:H:S[,...] --map-gids C:H:S[,...] SOURCE TARGET",
+          "Mounts SOURCE at TARGET as an id-mapped bind mount: S ids from C on, on disk, appear as those from H on.\n"
+          "\n"
+          "  --recursive          with all mounts below SOURCE, each of them id-mapped",
+          NULL, idmap_main, COMMAND_IDMAP, 2 },
+        { "features", "",
+          "Prints what this kernel offers, as a JSON object: each feature is true, false or \"not permitted\".",
+          NULL, features_main, COMMAND_FEATURES, 0 },
+        { "help", "[COMMAND]", "This text, or that of COMMAND.", help_main, NULL, 0, 0 },
+};
+enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const struct command *find_command(const char *name) {
+        size_t i;
+
+        for (i = 0; i < N_COMMANDS; i++)
+                if (strcmp(commands[i].name, name) == 0)
+                        return &commands[i];
+        return NULL;
+}
+
+static int help_command(const struct command *command) {
+        printf("usage: syncdemo %s%s%s\n\n%s\n", command->name, command->usage[0] ? " " : "", command->usage, command->text);
+        return EXIT_OK;
+}
+
+static int help_all(void) {
+        size_t i;
+
+        printf("Runs the conversation between a container runtime and its init, with libinitsync.\n\n");
+        for (i = 0; i < N_COMMANDS; i++)
+                printf("%s%s%s%s\n", i ? "       syncdemo " : "usage: syncdemo ", commands[i].name,
+                       commands[i].usage[0] ? " " : "", commands[i].usage);
+        printf("       syncdemo --help | --version\n\n"
+               "'syncdemo help COMMAND' tells more. Exit status: 0, 1 for a failure, 2 for a wrong command line.\n");
+        return EXIT_OK;
+}
+
+static int unknown(const char *name) {
+        say("%s: unknown command; see 'syncdemo --help'", name);
+        return EXIT_USAGE;
+}
+
+static int help_main(int argc, char **argv) {
+        const struct command *command;
+
+        if (argc == 1)
+                return help_all();
+        command = find_command(argv[1]);
+        if (!command)
+                return unknown(argv[1]);
+        if (argc > 2) {
+                say("help: too many arguments; see 'syncdemo help help'");
+                return EXIT_USAGE;
+        }
+        return help_command(command);
+}
+
+static int run(int argc, char **argv) {
+        static char demo[] = "demo", *demo_argv[] = { demo, NULL };
+        const struct command *command;
+        struct options options;
+
+        if (argc < 2)
+                return demo_main(1, demo_argv);
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+                return help_all();
+        if (strcmp(argv[1], "--version") == 0) {
+                printf("syncdemo %s\n", initsync_version());
+                return EXIT_OK;
+        }
+        command = find_command(argv[1]);
+        if (!command)
+                return unknown(argv[1]);
+        if (command->main)
+                return command->main(argc - 1, argv + 1);
+        if (options_parse(&options, command->options, command->n_args, argc - 1, argv + 1) < 0)
+                return EXIT_USAGE;
+        return options.help ? help_command(command) : command->run(&options);
+}
+
+/* A descriptor opened as 0, 1 or 2 would get what is printed. */
+static int open_standard(void) {
+        int fd = 0;
+
+        while (fd >= 0 && fd < 3)
+                fd = open("/dev/null", O_RDWR);
+        if (fd < 0)
+                return -errno;
+        close(fd);
+        return 0;
+}
+
+int main(int argc, char **argv) {
+        int status;
+
+        if (open_standard() < 0)
+                return EXIT_FAILED;
+        status = run(argc, argv);
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+                say("standard output: %s", strerror(errno));
+                return status ? status : EXIT_FAILED;
+        }
+        return status;
+}
