@@ -98,6 +98,8 @@ struct initsync_error {
         char path[256];
         char text[704];
 };
+/* Nothing is known yet: for an error that the caller fills in itself (initsync_child_fail(), initsync_parent_resume()). */
+#define INITSYNC_ERROR_INIT { 0, 0, -1, -1, -1, -1, { 0, 0 }, "", "", "" }
 
 /**
  * struct initsync_idmap - one extent of an id map, as a line of /proc/PID/uid_map

@@ -70,7 +70,7 @@ static int wait_for(pid_t pid) {
                         return -errno;
         if (WIFEXITED(status))
                 return WEXITSTATUS(status);
-        if (WTERMSIG(status) != SIGPIPE)        /* the reader of our output had enough: nothing to complain of */
+        if (WTERMSIG(status) != SIGPIPE && WTERMSIG(status) != SIGINT)  /* the user had enough: nothing to complain of */
                 say("demo: killed by signal %d", WTERMSIG(status));
         return 128 + WTERMSIG(status);
 }

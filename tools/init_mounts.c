@@ -99,7 +99,7 @@ static int make_ahead(const struct bundle_mount *mounts, size_t n, int root, str
                 wanted[i] = mounts[i].want;
         r = initsync_child_mounts(child, wanted, n, trees, reterr);
         if (r < 0) {
-                *ret_failed = reterr->request >= 0 && (size_t)reterr->request < n ? (size_t)reterr->request : 0;
+                *ret_failed = reterr->mount >= 0 && (size_t)reterr->mount < n ? (size_t)reterr->mount : 0;
                 return r;
         }
         for (i = 0; i < n; i++) {

@@ -50,7 +50,12 @@ int parent_serve(const struct parent_job *job, int socket_fd, int pidfd, struct 
                 options.n_mounts = bundle->n_mounts;
         }
         r = initsync_parent_new(&parent, socket_fd, pidfd, &options, reterr);
-        return r < 0 ? r : initsync_parent_run(parent, reterr);
+        if (r == 0)
+                r = initsync_parent_run(parent, reterr);
+        /* The library counts in the list that it was given. */
+        if (r < 0 && reterr->mount >= 0 && (size_t)reterr->mount < options.n_mounts)
+                fault_in(reterr, "config.json: mounts[%zu]", bundle->mounts[reterr->mount].index);
+        return r;
 }
 
 static int serve(const struct options *options, struct initsync_error *reterr) {

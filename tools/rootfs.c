@@ -109,7 +109,7 @@ int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, 
                 return fault_call(reterr, fd, "openat2", path);
         /* Over the root itself, later mounts would go below it, and pivot_root() would bring up what lies underneath. */
         if (same_place(fd, root))
-                return fault(reterr, -EBUSY, "%s: is the root file system itself", path);
+                return fault(reterr, -EBUSY, "%s: leads to the root file system itself, which is no mount point", path);
         *ret_fd = take_fd(&fd);
         return 0;
 }

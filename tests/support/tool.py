@@ -149,7 +149,9 @@ def converse(child, parent, child_fds=(), preexec=unshare, **kwargs):
                     preexec_fn=preexec, **kwargs)
         server = start([part.format(fd=ours.fileno(), pid=kid.pid) for part in parent], [ours.fileno()])
     try:
-        return finish(kid), finish(server)
+        # Not reaped before: the server names it by its PID.
+        served = finish(server)
+        return finish(kid), served
     finally:
         for process in (kid, server):
             if process.poll() is None:
