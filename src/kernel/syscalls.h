@@ -172,6 +172,16 @@ RAW static inline ssize_t sys_sendmsg(int fd, const struct msghdr *message, int 
         return RAW_CALL(SYS_sendmsg, fd, message, flags, 0, 0, 0);
 }
 
+struct sys_mmsghdr {
+        struct msghdr header;
+        unsigned sent;
+};
+
+/* How many were sent, at least 1: a failure after that is the next call's. */
+RAW static inline int sys_sendmmsg(int fd, struct sys_mmsghdr *messages, unsigned n, int flags) {
+        return (int)RAW_CALL(SYS_sendmmsg, fd, messages, n, flags, 0, 0);
+}
+
 RAW static inline ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags) {
         return RAW_CALL(SYS_recvmsg, fd, message, flags, 0, 0, 0);
 }
