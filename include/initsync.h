@@ -500,7 +500,7 @@ int initsync_userns_cache_new(struct initsync_userns_cache **ret_cache, size_t m
  * initsync_userns_cache_get() - the user namespace of these maps, made at the first call
  * @ret_fd:     a duplicate, the caller's
  *
- * Maps that mean the same (order of extents, neighbours that could be one) are one namespace. A failure is not kept.
+ * The order of extents does not matter. A failure is not kept.
  *
  * Return: as initsync_userns_open(); -ENOMEM.
  */

@@ -75,20 +75,8 @@ int idmap_check(const struct initsync_idmap *extents, size_t n, const char *name
         return 0;
 }
 
-size_t idmap_canonical(struct initsync_idmap *e, size_t n) {
-        size_t i, last = 0;
-
-        if (n == 0)
-                return 0;
-        sort(e, n, 0);
-        for (i = 1; i < n; i++) {
-                if (e[i].inside - e[last].inside == e[last].count && e[i].outside - e[last].outside == e[last].count &&
-                    e[i].outside > e[last].outside)
-                        e[last].count += e[i].count;
-                else
-                        e[++last] = e[i];
-        }
-        return last + 1;
+void idmap_sort(struct initsync_idmap *extents, size_t n) {
+        sort(extents, n, 0);
 }
 
 int idmap_equal(const struct initsync_idmap *a, size_t n_a, const struct initsync_idmap *b, size_t n_b) {

@@ -19,10 +19,15 @@
  */
 int idmap_check(const struct initsync_idmap *extents, size_t n, const char *name, struct initsync_error *reterr);
 
-/* idmap_canonical() - sort in place and join neighbours that mean one extent; returns how many remain */
-size_t idmap_canonical(struct initsync_idmap *extents, size_t n);
+/*
+ * idmap_sort() - make a map canonical: order does not matter to the kernel
+ *
+ * Neighbours that could be one extent are not joined: an ordinary user's map may consist of several extents, and then the kernel
+ * takes each part alone and refuses the whole.
+ */
+void idmap_sort(struct initsync_idmap *extents, size_t n);
 
-/* idmap_equal() - do two canonical maps mean the same */
+/* idmap_equal() - are two canonical maps the same */
 int idmap_equal(const struct initsync_idmap *a, size_t n_a, const struct initsync_idmap *b, size_t n_b);
 
 /* idmap_text() - as lines of a uid_map file; returns the length, below IDMAP_TEXT_MAX, or -E2BIG */

@@ -77,8 +77,13 @@ static long task_clone(unsigned long flags, void *stack, int *ret_pidfd, int (*r
 
 RAW int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd) {
         uint64_t all = ~UINT64_C(0), old = 0;
-        int pidfd = -1, high;
+        int pidfd = -1, high, r;
         long pid;
+
+        /* A task that could not be killed must not be started: a filter around us may hide the call. */
+        r = sys_pidfd_send_signal(-1, 0);
+        if (r != -EBADF)
+                return r;
 
         /* A handler of the embedder's must never run in the task: it has neither thread nor stack for it. */
         sys_sigprocmask(SIG_BLOCK, &all, &old);

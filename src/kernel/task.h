@@ -19,7 +19,8 @@
  * @run:        its result is the exit status
  * @ret_pidfd:  close-on-exec; -EMFILE and the like leave no task behind
  *
- * Return: its pid, or a negative errno. -ENOSYS on an architecture without an entry stub in task.c.
+ * Return: its pid, or a negative errno. -ENOSYS on an architecture without an entry stub in task.c, and where
+ * pidfd_send_signal(2) is missing.
  */
 int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd);
 

@@ -109,8 +109,9 @@ static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted
                 n++;
         }
         memcpy(want, wanted, n_wanted * sizeof(*want));
-        n_wanted = idmap_canonical(want, n_wanted);
-        return r == 0 && idmap_equal(got, idmap_canonical(got, n), want, n_wanted);
+        idmap_sort(want, n_wanted);
+        idmap_sort(got, n);
+        return r == 0 && idmap_equal(got, n, want, n_wanted);
 }
 
 static int set_map(const struct helper *helper, int is_gid, const struct initsync_idmap *extents, size_t n,

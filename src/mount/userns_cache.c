@@ -137,7 +137,6 @@ PUBLIC int initsync_userns_cache_get(struct initsync_userns_cache *cache, const 
                                      const struct initsync_idmap *gids, size_t n_gids, int *ret_fd,
                                      struct initsync_error *reterr) {
         struct initsync_idmap u[INITSYNC_IDMAP_MAX], g[INITSYNC_IDMAP_MAX];
-        size_t n_u, n_g;
         int fd, r = idmap_check(uids, n_uids, "uid map", reterr);
 
         if (r >= 0)
@@ -146,17 +145,17 @@ PUBLIC int initsync_userns_cache_get(struct initsync_userns_cache *cache, const 
                 return r;
         memcpy(u, uids, n_uids * sizeof(*u));
         memcpy(g, gids, n_gids * sizeof(*g));
-        n_u = idmap_canonical(u, n_uids);
-        n_g = idmap_canonical(g, n_gids);
+        idmap_sort(u, n_uids);
+        idmap_sort(g, n_gids);
         pthread_mutex_lock(&cache->lock);
-        r = find(cache, u, n_u, g, n_g);
+        r = find(cache, u, n_uids, g, n_gids);
         pthread_mutex_unlock(&cache->lock);
         if (r == -ENOENT) {
                 /* Without the lock: other maps need not wait for this one. */
-                r = initsync_userns_open(u, n_u, g, n_g, &fd, reterr);
+                r = initsync_userns_open(u, n_uids, g, n_gids, &fd, reterr);
                 if (r < 0)
                         return r;
-                r = keep(cache, fd, u, n_u, g, n_g);
+                r = keep(cache, fd, u, n_uids, g, n_gids);
         }
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_USERNS, r == -ENOMEM ? "malloc" : "fcntl", NULL, "user namespace cache");

@@ -149,8 +149,8 @@ static int canonical(struct initsync_mount *mount, struct initsync_idmap *uids, 
                 return 0;
         memcpy(uids, mount->uids, mount->n_uids * sizeof(*uids));
         memcpy(gids, mount->gids, mount->n_gids * sizeof(*gids));
-        mount->n_uids = idmap_canonical(uids, mount->n_uids);
-        mount->n_gids = idmap_canonical(gids, mount->n_gids);
+        idmap_sort(uids, mount->n_uids);
+        idmap_sort(gids, mount->n_gids);
         mount->uids = uids;
         mount->gids = gids;
         return 0;

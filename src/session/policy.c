@@ -51,7 +51,8 @@ static int copy_map(const struct initsync_idmap *from, size_t n, const struct in
                 return -ENOMEM;
         memcpy(map, from, n * sizeof(*map));
         *to = map;
-        *ret_n = idmap_canonical(map, n);
+        idmap_sort(map, n);
+        *ret_n = n;
         return 0;
 }
 
@@ -170,8 +171,8 @@ int policy_take(struct policy *policy, struct message_mount *asked, struct inits
         const char *what = NULL;
         size_t i;
 
-        asked->n_uids = idmap_canonical(asked->uids, asked->n_uids);
-        asked->n_gids = idmap_canonical(asked->gids, asked->n_gids);
+        idmap_sort(asked->uids, asked->n_uids);
+        idmap_sort(asked->gids, asked->n_gids);
         for (i = 0; i < policy->n; i++) {
                 size_t index = (policy->next + i) % policy->n;
                 struct policy_entry *entry = &policy->entries[index];
