@@ -133,6 +133,8 @@ void parent_died(struct initsync_parent *parent) {
         /* All that it sent is in the queue by now; a grandchild that holds the socket may keep end-of-file away. */
         while (parent->phase == PARENT_TALKING && parent_receive(parent))
                 ;
+        if (!parent->eof)
+                parent_last_words(parent);
         if (parent->phase == PARENT_TALKING)
                 parent_gone(parent);
         else if (parent->phase != PARENT_ENDED)
@@ -207,6 +209,7 @@ void parent_due(struct initsync_parent *parent, enum deadline_kind kind) {
                 timed_out(parent, "the child was silent for longer than its own work may take");
                 break;
         case DEADLINE_BUDGET:
+                request_timed_out(parent);      /* names what it waits for, if that is a mount */
                 timed_out(parent, "the whole conversation took too long");
                 break;
         case DEADLINE_END:
