@@ -27,11 +27,10 @@ static int say(const char *what, const char *why) {
 }
 
 static int fail(struct initsync_error *reterr, const char *call, const char *path) {
-        int code = -errno;
-
-        *reterr = (struct initsync_error){ .code = code, .step = -1, .mount = -1, .request = -1, .status = -1 };
-        snprintf(reterr->text, sizeof(reterr->text), "%s(%s): %s", call, path, strerror(-code));
-        return code;
+        *reterr = (struct initsync_error)INITSYNC_ERROR_INIT;
+        reterr->code = -errno;
+        snprintf(reterr->text, sizeof(reterr->text), "%s(%s): %s", call, path, strerror(errno));
+        return reterr->code;
 }
 
 /* ---- init ---- */
@@ -63,7 +62,7 @@ static void wait_for_start(int fifo_fd) {
 static void init_main(int socket_fd) {
         struct initsync_child *child = NULL;
         struct initsync_error error;
-        int fifo_fd, r;
+        int fifo_fd = -1, r;
 
         alarm(PATIENCE_MS / 1000);      /* for an example only, which must not stay: a real init waits for ever */
         initsync_child_only(&socket_fd, 1);
@@ -111,8 +110,11 @@ static int create_main(void) {
         struct initsync_parent *parent = NULL;
         struct initsync_error error;
 
-        if (mkfifo(FIFO, 0600) < 0 || initsync_pair(&parent_fd, &child_fd) < 0)
-                return say("create", strerror(errno));
+        if (mkfifo(FIFO, 0600) < 0)
+                return say("mkfifo", strerror(errno));
+        r = initsync_pair(&parent_fd, &child_fd);
+        if (r < 0)
+                return say("initsync_pair", strerror(-r));
         pid = scratch_clone(CLONE_NEWNS, &pidfd);
         if (pid < 0)
                 return say("clone3", strerror(errno));

@@ -138,10 +138,9 @@ public:
                 check([&](initsync_error *e) { return initsync_child_ready(child_.get(), e); });
         }
         void fail(const std::exception &why) noexcept {
-                initsync_error error{};
+                initsync_error error = INITSYNC_ERROR_INIT;
 
                 error.code = -EIO;
-                error.step = error.mount = error.request = error.status = -1;
                 std::snprintf(error.text, sizeof(error.text), "%s", why.what());
                 initsync_child_fail(child_.get(), &error);
         }
@@ -205,9 +204,10 @@ void set_up(initsync::Child &child) {
 // Runs one container and returns its wait status.
 int run(const initsync::Parent::Hooks &hooks) {
         int parent_fd, child_fd, pidfd_number, status = -1;
+        int r = initsync_pair(&parent_fd, &child_fd);
 
-        if (initsync_pair(&parent_fd, &child_fd) < 0)
-                throw std::runtime_error("initsync_pair");
+        if (r < 0)
+                throw std::system_error(-r, std::generic_category(), "initsync_pair");
         initsync::Fd ours(parent_fd), theirs(child_fd);
         pid_t pid = scratch_clone(CLONE_NEWNS, &pidfd_number);
         if (pid < 0)

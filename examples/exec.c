@@ -27,11 +27,10 @@ static int say(const char *what, const char *why) {
 }
 
 static int fail(struct initsync_error *reterr, const char *call) {
-        int code = -errno;
-
-        *reterr = (struct initsync_error){ .code = code, .step = -1, .mount = -1, .request = -1, .status = -1 };
-        snprintf(reterr->text, sizeof(reterr->text), "%s: %s", call, strerror(-code));
-        return code;
+        *reterr = (struct initsync_error)INITSYNC_ERROR_INIT;
+        reterr->code = -errno;
+        snprintf(reterr->text, sizeof(reterr->text), "%s: %s", call, strerror(errno));
+        return reterr->code;
 }
 
 /* ---- the container that is there already ---- */
@@ -170,8 +169,9 @@ static int exec_in(int container_pidfd) {
         struct initsync_error error;
         int parent_fd, child_fd, pidfd, status = -1, r;
 
-        if (initsync_pair(&parent_fd, &child_fd) < 0)
-                return say("initsync_pair", strerror(errno));
+        r = initsync_pair(&parent_fd, &child_fd);
+        if (r < 0)
+                return say("initsync_pair", strerror(-r));
         exec.pid = scratch_clone(0, &pidfd);
         if (exec.pid < 0)
                 return say("clone3", strerror(errno));

@@ -44,7 +44,8 @@ static int die(const char *what) {
 
 static int exec_true(struct initsync_error *reterr) {
         execl("/bin/true", "true", (char *)NULL);
-        *reterr = (struct initsync_error){ .code = -errno, .step = -1, .mount = -1, .request = -1, .status = -1 };
+        *reterr = (struct initsync_error)INITSYNC_ERROR_INIT;
+        reterr->code = -errno;
         snprintf(reterr->text, sizeof(reterr->text), "execve(/bin/true): %s", strerror(errno));
         return reterr->code;
 }
@@ -79,7 +80,7 @@ static void child_main(int socket_fd, const struct initsync_mount *volume) {
         initsync_child_only(&socket_fd, 1);
         if (initsync_child_new(&child, socket_fd, NULL, &error) < 0)
                 _exit(1);
-        /* The parent knows already when it was the parent that failed; telling it again does nothing. */
+        /* Does nothing when it was the parent that failed: it knows. */
         if (set_up(child, volume, &error) < 0 || exec_true(&error) < 0)
                 initsync_child_fail(child, &error);
         _exit(1);
@@ -99,13 +100,14 @@ static int start_hook(void *userdata, struct initsync_error *reterr) {
 }
 
 static void on_timer(struct session *session) {
-        struct initsync_error why = { .call = "execve", .path = "/opt/hook", .text = "prestart hook 0: no such file" };
+        struct initsync_error why = INITSYNC_ERROR_INIT;
         uint64_t expirations;
 
         if (read(session->timer_fd, &expirations, sizeof(expirations)) < 0 || !session->parent)
                 return;
+        snprintf(why.text, sizeof(why.text), "hook /opt/unlucky: exit status 1");
         /* -EALREADY when the conversation failed while the hook ran: dispatch tells that better. */
-        initsync_parent_resume(session->parent, session->number == UNLUCKY ? -ENOENT : 0, &why);
+        initsync_parent_resume(session->parent, session->number == UNLUCKY ? -EIO : 0, &why);
 }
 
 static void watch(struct session *session, int fd, struct watch *watch, void (*on_event)(struct session *)) {
@@ -152,7 +154,8 @@ static void start(struct session *session, const struct initsync_parent_options 
         struct initsync_parent_options options = *common;
         int parent_fd, child_fd;
 
-        if (initsync_pair(&parent_fd, &child_fd) < 0)
+        errno = -initsync_pair(&parent_fd, &child_fd);  /* the library leaves errno alone: its results are codes */
+        if (errno != 0)
                 die("initsync_pair");
         session->pid = scratch_clone(CLONE_NEWNS, &session->pidfd);
         if (session->pid < 0)
@@ -207,7 +210,7 @@ static int count_failures(struct session *sessions) {
                 struct session *session = &sessions[i];
 
                 close(session->timer_fd);
-                if (i == UNLUCKY ? session->result == -ENOENT && session->status != 0 :
+                if (i == UNLUCKY ? session->result == -EIO && session->status != 0 :
                                    session->result == 0 && session->status == 0)
                         continue;
                 failures++;

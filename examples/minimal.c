@@ -40,7 +40,7 @@ static int make_host(int user) {
 
 /* The container's side. Whatever fails reaches the parent as one line of text, also when it is execve(). */
 static void child_main(int socket_fd, const struct initsync_mount *volume) {
-        struct initsync_error error = { .step = -1, .mount = -1, .request = -1, .status = -1 };
+        struct initsync_error error = INITSYNC_ERROR_INIT;
         struct initsync_child *child;
         int source_fd;
 
@@ -80,7 +80,8 @@ int main(void) {
                 volume.uids = volume.gids = &ids, volume.n_uids = volume.n_gids = 1;
         if (make_host(user) < 0)
                 err(77, "skipped, no namespaces for this user here");
-        if (initsync_pair(&parent_fd, &child_fd) < 0 || (pid = (int)syscall(SYS_clone3, &args, sizeof(args))) < 0)
+        errno = -initsync_pair(&parent_fd, &child_fd);          /* the library leaves errno alone: its results are codes */
+        if (errno != 0 || (pid = (int)syscall(SYS_clone3, &args, sizeof(args))) < 0)
                 err(1, "cannot make a child");
         if (pid == 0)
                 child_main(child_fd, &volume);
@@ -91,7 +92,8 @@ int main(void) {
         initsync_parent_free(parent);
         if (waitpid(pid, &status, 0) < 0 || (r == 0 && status != 0))    /* the library kills, but never reaps */
                 errx(1, "the container ended with wait status %#x", (unsigned)status);
-        if (r < 0)                              /* tmpfs takes id maps since Linux 6.3 */
-                errx(r == -EINVAL && error.stage == INITSYNC_STAGE_MOUNT ? 77 : 1, "%s", error.text);
+        if (r < 0)                              /* 77 where the ids are not ours to map, or a tmpfs below Linux 6.3 */
+                errx(error.stage == INITSYNC_STAGE_USERNS || (r == -EINVAL && error.stage == INITSYNC_STAGE_MOUNT) ? 77 : 1, "%s",
+                     error.text);
         return puts("minimal: one mount served, hooks and ready answered, /bin/true is done") < 0;
 }

@@ -292,7 +292,7 @@ MOUNTS = (
     ({"uidMappings": [{"containerID": 0, "hostID": 4294967295, "size": 2}], "gidMappings": MAP}, "uidMappings: "),
     ({"uidMappings": tool.extents(",".join("%d:%d:1" % (i, i) for i in range(341))), "gidMappings": MAP},
      "uidMappings: more than 340 extents"),
-    ({"uidMappings": tool.extents(",".join("%d:%d:1" % (i * 2 + 10**9, i * 2 + 10**9) for i in range(340))),
+    ({"uidMappings": tool.extents(",".join(2 * ("%d:" % (i * 2 + 10**9)) + "1" for i in range(340))),
       "gidMappings": MAP}, "uidMappings: "),
 )
 
@@ -357,9 +357,9 @@ def ignored(place):
     """what is to be ignored, and empty values that ask for nothing"""
     need_namespace()
     config = place.config("echo started")
-    for path, value in (("unknown", {"a": [1.5, None]}), ("process.unknown", 1), ("linux.unknown", []), ("windows", {"x": 1}),
-                        ("annotations", {"a": "b"}), ("hooks", {}), ("hooks.prestart", []), ("hostname", ""),
-                        ("process.rlimits", []), ("process.noNewPrivileges", False), ("process.terminal", None),
+    for path, value in (("unknown", {"a": [1.5, None]}), ("process.unknown", 1), ("linux.unknown", []),
+                        ("windows", {"x": 1}), ("annotations", {"a": "b"}), ("hooks", {}), ("hooks.prestart", []),
+                        ("hostname", ""), ("process.rlimits", []), ("process.noNewPrivileges", False), ("process.terminal", None),
                         ("process.consoleSize", {"height": 1, "width": 2}), ("linux.seccomp", None), ("linux.devices", []),
                         ("linux.resources", {}), ("linux.maskedPaths", []), ("linux.rootfsPropagation", "")):
         change(config, path, value)

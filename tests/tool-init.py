@@ -3,6 +3,7 @@
 
 Prints TAP.
 """
+import fcntl
 import os
 import resource
 import shutil
@@ -118,6 +119,20 @@ def earlier_mount(place):
                bind(place.rootfs + "/second", "/third")]
     contained(place, place.config(STAT + " /first/file /second/file /third/file", entries),
               "7:8 /first/file\n100007:100008 /second/file\n100007:100008 /third/file\n")
+
+
+def earlier_mapped_mount(place):
+    """the same of two id-mapped mounts in a row, which are not asked for at once"""
+    need_idmap(place)
+    mount("tmpfs", place.file("data/below/"), "tmpfs")
+    try:
+        place.file("data/below/file", owner=(1, 2))
+        entries = [bind(place.data, "/a", "rbind", "idmap", uids=MAP),
+                   bind(place.rootfs + "/a/below", "/b", "bind", "idmap", uids=MAP)]
+        contained(place, place.config(STAT + " /a/below/file /b/file", entries),
+                  "1:2 /a/below/file\n100001:100002 /b/file\n")
+    finally:
+        checked(libc.umount2((place.data + "/below").encode(), 2))
 
 
 def many_mounts(place):
@@ -290,6 +305,42 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+BOTH_HALVES = """
+unshare --mount --propagation unchanged "$0" init --sync-fd 9 --bundle "$1" 8>&- &
+exec 9>&-
+"$0" parent --sync-fd 8 --pid $! --bundle "$1" || exit
+wait $!
+"""
+
+
+def ordinary_user(place):
+    """both halves as an ordinary user, in a user namespace with a single id"""
+    os.chmod(place.path, 0o755)
+    program, environment = tool.copy_tool(place)
+    place.file("bundle/rootfs/mnt/")
+    if tool.ROOT:
+        for directory, _, _ in os.walk(place.bundle):
+            os.chown(directory, 65533, 65533)
+    config = place.config("cat /mnt/new/file; id -u; touch /mnt/new/file 2>&1 | grep -cE 'Read-only|denied'",
+                          [bind(place.data, "/mnt/new", "bind", "ro", "nosuid")])
+    place.write(config)
+    for command in (["unshare", "--user", "--map-root-user", "--mount", "true"],
+                    ["unshare", "--user", "--map-root-user", "sh", "-c", BOTH_HALVES, program, place.bundle]):
+        with tool.pair() as (ours, theirs):
+            def prepare(fds=(ours.fileno(), theirs.fileno())):
+                # First out of the way of 8 and 9, as which the shell knows them.
+                for fd, number in zip([fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in fds], (8, 9)):
+                    os.dup2(fd, number)
+                tool.ordinary_user()
+            if not shutil.which("unshare"):
+                raise Skip("no unshare(1)")
+            process = tool.start(command, [8, 9], preexec_fn=prepare, env=environment)
+        result = tool.finish(process)
+        if command[-1] == "true" and result.code != 0:
+            raise Skip("no user namespaces here: " + result.err.strip())
+    equal(result, (0, "content\n0\n1\n", ""))
+
+
 # ---- a peer that is slow, small, or watched ----------------------------------
 
 def mapped_container(place):
@@ -314,19 +365,14 @@ def small_buffers(place):
 
 def traced(place):
     """under strace, either half and both"""
-    strace = shutil.which("strace")
-    if not strace:
-        raise Skip("no strace")
     config, wanted = mapped_container(place)
-    watch = [strace, "-f", "-o", place.path + "/strace.out"]
     command, parent = init(place, config), [*OUR_PARENT, "--bundle", place.bundle]
-    probe = tool.finish(tool.start([*watch, "true"]))
-    if probe.code != 0:
-        raise Skip("strace cannot trace here")
-    equal(both_fine(converse([*watch, "-D", *command], parent)), wanted)
-    equal(both_fine(converse(command, [*watch, *parent])), wanted)
-    watch[-1] += "2"
-    equal(both_fine(converse([strace, "-f", "-D", "-o", place.path + "/other", *command], [*watch, *parent])), wanted)
+    # -D: the process that was started stays the container's.
+    watch_init = tool.strace("-D", "-o", place.path + "/init.strace")
+    watch_parent = tool.strace("-o", place.path + "/parent.strace")
+    equal(both_fine(converse([*watch_init, *command], parent)), wanted)
+    equal(both_fine(converse(command, [*watch_parent, *parent])), wanted)
+    equal(both_fine(converse([*watch_init, *command], [*watch_parent, *parent])), wanted)
 
 
 def trace(place):
@@ -377,8 +423,8 @@ def refused_mount(place):
 def refused_hooks(place):
     """the same for hooks"""
     start_containers()
-    failing(place, place.config("echo started"), "no hook", parent=[*PEER_PARENT, "--fail-hooks", "no hook"])
-    failing(place, place.config("echo started"), parent=[*PEER_PARENT, "--fail-hooks", ""])
+    failing(place, place.config("echo started"), "procHooks: ", "no hook", parent=[*PEER_PARENT, "--fail-hooks", "no hook"])
+    failing(place, place.config("echo started"), "procHooks: ", parent=[*PEER_PARENT, "--fail-hooks", ""])
 
 
 def missing_program(place):
@@ -419,25 +465,47 @@ def bad_directory(place):
     """a working directory that is not there, or leads outside"""
     start_containers()
     place.file("bundle/rootfs/file")
-    for directory in ("/none", "/file", "/proc/self/fd/3", "/proc/self/fd/7"):
-        config = place.config("echo started", [bind("/proc", "/proc", "rbind")])
-        config["process"]["cwd"] = directory
-        with open(place.data + "/file", encoding="utf-8") as file:
-            failing(place, config, "config.json: process.cwd", directory, child_fds=[file.fileno()])
+    left_open = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # All that init itself could have open, too.
+        for directory in ("/none", "/file", *("/proc/self/fd/%d" % fd for fd in range(3, max(left_open, 12) + 1))):
+            config = place.config("echo started", [bind("/proc", "/proc", "rbind")])
+            config["process"]["cwd"] = directory
+            failing(place, config, "config.json: process.cwd", directory, child_fds=[left_open])
+    finally:
+        os.close(left_open)
+
+
+def program_outside(place):
+    """a program by way of a directory that whoever started init left open"""
+    start_containers()
+    left_open = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        config = place.config(entries=[bind("/proc", "/proc", "rbind")])
+        config["process"]["args"] = ["/proc/self/fd/%d/bin/echo" % left_open, "outside"]
+        failing(place, config, "config.json: process.args[0]", "No such file", child_fds=[left_open])
+    finally:
+        os.close(left_open)
 
 
 def dead_parent(place):
-    """a parent that is gone"""
+    """a parent that is gone, or goes while init waits for it without limit"""
     start_containers()
-    child, _ = converse(init(place, place.config("echo started")), ["true"])
+    command = init(place, place.config("echo started"))
+    child, _ = converse(command, ["true"])
     equal((child.code, child.out), (1, ""))
-    one_line(child.err)
+    contains(one_line(child.err), "procHooks")
+    begin = time.monotonic()
+    child, _ = converse(command, ["sh", "-c", "sleep 0.3; kill -9 $$"])
+    equal((child.code, child.out), (1, ""))
+    contains(one_line(child.err), "procHooks")
+    ok(time.monotonic() - begin < 2, "not within a second")
 
 
-TESTS = [plain_bind, relative_source, id_mapped, container_map, recursive, earlier_mount, many_mounts, same_source_twice,
-         attributes, read_only_root, process, clean_process, symlinks, isolated, closed_streams, user_namespace,
-         delayed_descriptor, small_buffers, traced, trace, own_namespace, launched, refused_mount,
-         refused_hooks, missing_program, late_failures, bad_directory, dead_parent]
+TESTS = [plain_bind, relative_source, id_mapped, container_map, recursive, earlier_mount, earlier_mapped_mount, many_mounts,
+         same_source_twice, attributes, read_only_root, process, clean_process, symlinks, isolated, closed_streams,
+         user_namespace, ordinary_user, delayed_descriptor, small_buffers, traced, trace, own_namespace, launched,
+         refused_mount, refused_hooks, missing_program, late_failures, bad_directory, program_outside, dead_parent]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -5,7 +5,6 @@ Prints TAP.
 """
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import time
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from tool import (OUR_PARENT, PEER_CHILD, Skip, bind, contains, converse, equal, mount, need_idmap,
+from tool import (OUR_PARENT, PEER_CHILD, bind, contains, converse, equal, mount, need_idmap,
                   need_root, ok, one_line)
 
 MAP = "0:100000:65536"
@@ -155,10 +154,7 @@ def sent_ahead(place):
 def traced(place):
     """under strace"""
     need_root("join a mount namespace")
-    strace = shutil.which("strace")
-    if not strace or tool.finish(tool.start([strace, "-o", "/dev/null", "true"])).code != 0:
-        raise Skip("no strace that can trace here")
-    watch = [strace, "-f", "-o", place.path + "/strace.out"]
+    watch = tool.strace("-o", place.path + "/strace.out")
     equal(both_fine(serve(place, [request(place.data), "hooks", "ready"], "--allow-any-mount", watch=watch)),
           answer(place.data, (0, 0)))
 

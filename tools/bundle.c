@@ -65,18 +65,20 @@ char *bundle_absolute(const struct bundle *bundle, const char *path) {
         return result;
 }
 
-char *bundle_below(const char *path, const char *directory) {
+int bundle_below(const char *path, const char *directory, char **ret_below) {
         _cleanup_free_ char *a = strdup(path), *b = strdup(directory);
         size_t n;
 
         if (!a || !b)
-                return NULL;
+                return -ENOMEM;
         clean(a);
         clean(b);
         n = strlen(b) > 1 ? strlen(b) : 0;
+        *ret_below = NULL;
         if (strncmp(a, b, n) != 0 || (a[n] != '/' && a[n] != '\0'))
-                return NULL;
-        return strdup(a[n] ? a + n : "/");
+                return 0;
+        *ret_below = strdup(a[n] ? a + n : "/");
+        return *ret_below ? 1 : -ENOMEM;
 }
 
 static int check_version(const struct node *config, struct initsync_error *reterr) {
@@ -204,7 +206,8 @@ static int read_propagation(struct bundle *bundle, const struct node *linux_, st
         return node_refuse(&node, reterr, -EOPNOTSUPP, "%s: not supported yet", node_string(&node));
 }
 
-static int read_linux(struct bundle *bundle, const struct node *config, enum bundle_half half, struct initsync_error *reterr) {
+static int read_linux(struct bundle *bundle, const struct node *config, enum bundle_half half,
+                      struct initsync_error *reterr) {
         struct node linux_;
         int r;
 

@@ -28,6 +28,7 @@ struct bundle_mount {
         struct initsync_mount want;     /* as it is asked for, or allowed; its propagation is unset */
         struct bundle_map uids, gids;   /* of its own; want may point to the container's instead */
         char *in_root;                  /* where in the root file system the source lies, or NULL */
+        bool above_root;                /* the root file system lies in the source */
         uint64_t propagation;           /* MS_PRIVATE, ..., or 0 */
         bool propagation_recursive;
 };
@@ -37,7 +38,7 @@ struct bundle {
         char *path;                     /* of the bundle: absolute, without symlinks */
         char *root;                     /* absolute */
         bool root_readonly;
-        uint64_t root_propagation;      /* linux.rootfsPropagation: MS_PRIVATE or MS_SLAVE, also with MS_REC; 0 without */
+        uint64_t root_propagation;      /* MS_PRIVATE or MS_SLAVE, also with MS_REC; 0 when linux does not say */
         struct bundle_mount *mounts;    /* binds only */
         size_t n_mounts;
         struct bundle_map uids, gids;   /* of the container's user namespace */
@@ -51,15 +52,15 @@ static inline void bundle_freep(struct bundle **bundle) {
         *bundle = bundle_free(*bundle);
 }
 
-/* bundle_absolute() - @path as it is, or below the bundle and cleaned of "." and "..", as runc does it; NULL without memory */
+/* bundle_absolute() - @path as it is, or below the bundle and cleaned of "." and "..", as runc has it; NULL: no memory */
 char *bundle_absolute(const struct bundle *bundle, const char *path);
 
 /*
- * bundle_below() - where @path lies below @directory, as an absolute path there, or NULL
+ * bundle_below() - 1 and where @path lies below @directory, as an absolute path there; 0 and NULL when it does not; -ENOMEM
  *
  * Both are cleaned and compared as text. Good for deciding what a path means; it is opened as it was written.
  */
-char *bundle_below(const char *path, const char *directory);
+int bundle_below(const char *path, const char *directory, char **ret_below);
 
 /*
  * The parts of bundle_load() that have files of their own.

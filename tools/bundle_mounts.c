@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bundle.h"
+#include "cleanup.h"
 #include "kernel.h"
 #include "say.h"
 
@@ -128,6 +129,18 @@ static int set_map(struct bundle_mount *mount, const struct bundle *bundle, cons
         return 0;
 }
 
+/* Where the source and the root file system lie to each other. */
+static int set_relation(struct bundle_mount *mount, const struct bundle *bundle) {
+        _cleanup_free_ char *below = NULL;
+        int r;
+
+        r = bundle_below(mount->want.source, bundle->root, &mount->in_root);
+        if (r >= 0)
+                r = bundle_below(bundle->root, mount->want.source, &below);
+        mount->above_root = r > 0;
+        return r;
+}
+
 static int set_paths(struct bundle_mount *mount, const struct bundle *bundle, const struct node *entry,
                      struct initsync_error *reterr) {
         struct node source, destination;
@@ -148,7 +161,8 @@ static int set_paths(struct bundle_mount *mount, const struct bundle *bundle, co
                 return fault_call(reterr, -ENOMEM, "malloc", NULL);
         if (strlen(mount->want.source) > PATH_LIMIT)
                 return node_refuse(&source, reterr, -ENAMETOOLONG, "a path longer than %d bytes", PATH_LIMIT);
-        mount->in_root = bundle_below(mount->want.source, bundle->root);
+        if (set_relation(mount, bundle) < 0)
+                return fault_call(reterr, -ENOMEM, "malloc", NULL);
         return 0;
 }
 

@@ -13,7 +13,7 @@
 int container_enter(const struct bundle *bundle, struct initsync_error *reterr) {
         char where[PATH_MAX];
 
-        /* process.user is 0:0 with no further groups. A user namespace may deny setgroups(), and then there is nothing to do. */
+        /* process.user is 0:0 without further groups. A user namespace may deny setgroups(): then there is nothing to do. */
         if (setgroups(0, NULL) < 0 && errno != EPERM)
                 return fault_call(reterr, -errno, "setgroups", "config.json: process.user");
         if (setresgid(0, 0, 0) < 0)
@@ -30,14 +30,17 @@ int container_enter(const struct bundle *bundle, struct initsync_error *reterr) 
         return 0;
 }
 
-/* What was ignored or blocked stays so across execve(). */
+/*
+ * What was ignored or blocked stays so across execve(). By the system call, since the C library keeps the signals to itself
+ * that it uses for threads; all zero is SIG_DFL in the kernel's struct sigaction of every architecture.
+ */
 static void reset_signals(void) {
-        struct sigaction action = { .sa_handler = SIG_DFL };
+        const unsigned long action[8] = { 0 };
         sigset_t none;
         int i;
 
         for (i = 1; i < _NSIG; i++)
-                sigaction(i, &action, NULL);    /* fails for a few, which cannot be ignored either */
+                syscall(SYS_rt_sigaction, i, action, NULL, _NSIG / 8);  /* fails for two, which cannot be ignored either */
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -22,6 +22,7 @@ static void print_json(const char *what, const char *result, const char *expecte
         json_object_put(line);
 }
 
+__attribute__((format(printf, 4, 0)))
 static void judge(struct claims *claims, const char *expected, const char *found, const char *format, va_list args) {
         bool holds = strcmp(expected, found) == 0;
         char what[320];

@@ -52,8 +52,8 @@ int story_run(struct stage *stage, struct initsync_error *reterr);
 /* story_is_ours() - whether a line of mountinfo is the demo's */
 bool story_is_ours(const struct stage *stage, const char *line, size_t n);
 
-/* story_compare_hosts() - claim that the host's mounts are what they were; %s of @format is none */
-void story_compare_hosts(struct stage *stage, const char *before, const char *after, const char *what);
+/* story_compare_hosts() - claim that the host's mountinfo @when ("afterwards") is what it was (demo_host.c) */
+void story_compare_hosts(struct stage *stage, const char *before, const char *after, const char *when);
 
 /* claims_of_container() - what must be true of the container of the first conversation (demo_claims.c) */
 void claims_of_container(struct story *story);

@@ -36,7 +36,8 @@ static int absolute(const char *path, char **ret_path, struct initsync_error *re
         return 0;
 }
 
-static int mount_mapped(struct initsync_mount *mount, const char *source, const char *target, struct initsync_error *reterr) {
+static int mount_mapped(struct initsync_mount *mount, const char *source, const char *target,
+                        struct initsync_error *reterr) {
         _cleanup_fd_ int source_fd = -1, target_fd = -1;
         _cleanup_free_ char *path = NULL;
         int r;

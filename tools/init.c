@@ -33,7 +33,7 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
         *ret_step = INITSYNC_STEP_HOOKS;
         r = initsync_child_hooks(child, reterr);
         if (r < 0)
-                return r;
+                return fault_in(reterr, "procHooks");
         *ret_step = INITSYNC_STEP_PIVOT;
         return rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
 }
@@ -48,6 +48,8 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, struct i
         if (r == 0) {
                 step = INITSYNC_STEP_READY;
                 r = initsync_child_ready(child, reterr);
+                if (r < 0)
+                        fault_in(reterr, "procReady");
         }
         if (r == 0) {
                 step = INITSYNC_STEP_RUN;
@@ -58,24 +60,20 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, struct i
         return r;
 }
 
-static int run(const struct options *options, struct initsync_child *child, struct initsync_error *reterr) {
+static int run(const char *path, struct initsync_child *child, struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         int r;
 
-        r = namespaces_own_mounts(options->sync_fd, reterr);
-        if (r == 0)
-                r = bundle_load(&bundle, options->bundle, BUNDLE_CHILD, reterr);
-        if (r == 0)
-                r = init_run(bundle, child, reterr);
-        initsync_child_fail(child, reterr);
-        return r;
+        r = bundle_load(&bundle, path, BUNDLE_CHILD, reterr);
+        return r < 0 ? r : init_run(bundle, child, reterr);
 }
 
 static int start(const struct options *options, struct initsync_error *reterr) {
         struct initsync_child_options child_options = INITSYNC_CHILD_OPTIONS_INIT;
         _cleanup_(child_freep) struct initsync_child *child = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
-        int r;
+        struct initsync_error error;
+        int r, own;
 
         /* Close-on-exec, so that the parent learns of the execution by the end of the conversation. */
         if (fcntl(options->sync_fd, F_SETFD, FD_CLOEXEC) < 0) {
@@ -93,8 +91,16 @@ static int start(const struct options *options, struct initsync_error *reterr) {
                 child_options.trace = trace_event;
                 child_options.userdata = trace;
         }
-        r = initsync_child_new(&child, options->sync_fd, &child_options, reterr);
-        return r < 0 ? r : run(options, child, reterr);
+        /* While the socket is still ours to look at. */
+        own = namespaces_own_mounts(options->sync_fd, reterr);
+        r = initsync_child_new(&child, options->sync_fd, &child_options, &error);
+        if (r < 0) {
+                *reterr = error;
+                return r;
+        }
+        r = own < 0 ? own : run(options->bundle, child, reterr);
+        initsync_child_fail(child, reterr);
+        return r;
 }
 
 int init_main(const struct options *options) {

@@ -12,7 +12,7 @@
 /*
  * init_run() - set up the container of @bundle, speaking to the parent through @child, and execute its program
  *
- * Returns only when that failed: a negative errno, which the parent has been told.
+ * Returns only when that failed: a negative errno. Telling the parent is left to the caller, initsync_child_fail().
  */
 int init_run(const struct bundle *bundle, struct initsync_child *child, struct initsync_error *reterr);
 

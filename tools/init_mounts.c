@@ -9,14 +9,8 @@
 #define AHEAD_MAX 8     /* requests sent ahead: as many descriptors are held at a time, and RLIMIT_NOFILE may be low */
 
 /* Where a source can depend on the mounts before it, the parent may look for it only after these are in place. */
-static bool independent(const struct bundle_mount *mount, const struct bundle *bundle) {
-        _cleanup_free_ char *above = NULL;
-
-        if (mount->in_root)
-                return false;
-        if (mount->want.flags & INITSYNC_MOUNT_RECURSIVE)
-                above = bundle_below(bundle->root, mount->want.source);
-        return !above;
+static bool independent(const struct bundle_mount *mount) {
+        return !mount->in_root && !(mount->above_root && (mount->want.flags & INITSYNC_MOUNT_RECURSIVE));
 }
 
 static int set_propagation(const struct bundle_mount *mount, int tree, struct initsync_error *reterr) {
@@ -71,7 +65,8 @@ static int clone_source(const struct bundle_mount *mount, int source, int *ret_t
         return 0;
 }
 
-static int make_one(const struct bundle_mount *mount, int root, struct initsync_child *child, struct initsync_error *reterr) {
+static int make_one(const struct bundle_mount *mount, int root, struct initsync_child *child,
+                    struct initsync_error *reterr) {
         _cleanup_fd_ int source = -1, tree = -1;
         int r;
 
@@ -119,7 +114,7 @@ int init_mounts(const struct bundle *bundle, int root, struct initsync_child *ch
 
         for (i = 0; i < bundle->n_mounts; i += n) {
                 for (n = 0; n < AHEAD_MAX && i + n < bundle->n_mounts; n++)
-                        if (mounts[i + n].want.n_uids == 0 || !independent(&mounts[i + n], bundle))
+                        if (mounts[i + n].want.n_uids == 0 || !independent(&mounts[i + n]))
                                 break;
                 failed = 0;
                 if (n > 1) {

@@ -57,8 +57,8 @@ static int read_file(const char *path, char **ret_text, size_t *ret_size, struct
 }
 
 /*
- * What json-c lets pass in its strict mode. @ret_colons: how many stand outside of strings, one for each key. Returns what is
- * wrong at *@at, or NULL.
+ * What json-c lets pass in its strict mode. @ret_colons: how many stand outside of strings, one for each key. Returns what
+ * is wrong at *@at, or NULL.
  */
 static const char *scan(const char *text, size_t size, size_t *at, size_t *ret_colons) {
         int string = 0;

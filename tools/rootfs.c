@@ -12,8 +12,8 @@
 int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr) {
         _cleanup_fd_ int directory = -1, tree = -1;
         /*
-         * Slave at least, also for "private": that is said of the root file system alone, and while any mount here is shared,
-         * what is mounted on it appears outside.
+         * Slave at least, also for "private": that is said of the root file system alone, and while any mount here is
+         * shared, what is mounted on it appears outside.
          */
         unsigned long isolation = propagation == (MS_PRIVATE | MS_REC) ? MS_PRIVATE | MS_REC : MS_SLAVE | MS_REC;
         int r;
@@ -130,9 +130,7 @@ int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_
                 return fault_call(reterr, r, "pivot_root", "root file system");
         if (fchdir(old) < 0)
                 return fault_call(reterr, -errno, "fchdir", "old root");
-        /* Whatever its propagation is by now: the unmount must not reach the host. */
-        if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-                return fault_call(reterr, -errno, "mount", "old root");
+        /* It is a slave or private since rootfs_open(): the host does not see this. */
         if (umount2(".", MNT_DETACH) < 0)
                 return fault_call(reterr, -errno, "umount2", "old root");
         if (chdir("/") < 0)

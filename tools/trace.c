@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <inttypes.h>
 #include <json-c/json.h>
 #include <langinfo.h>
 #include <locale.h>

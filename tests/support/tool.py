@@ -22,7 +22,6 @@ BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 PEER = os.path.join(SOURCE, "tests", "peer")
 TIMEOUT = 10            # seconds for one process; a conversation takes milliseconds
-ROOT = os.geteuid() == 0
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 1, 0x1000, 0x4000, 0x40000, 0x100000
@@ -30,6 +29,7 @@ PR_SET_CHILD_SUBREAPER = 36
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 libc = ctypes.CDLL(None, use_errno=True)
+NO_LEAK_TEST = "ASAN_OPTIONS=detect_leaks=0"
 Result = collections.namedtuple("Result", "code out err")
 
 
@@ -64,6 +64,21 @@ def checked(result):
 
 def unshare(flags=CLONE_NEWNS):
     checked(libc.unshare(flags))
+
+
+def is_root():
+    """Root that may make mount namespaces, and has all the user ids that the tests use."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        first, _, count = map(int, file.readline().split())
+    if os.geteuid() != 0 or first != 0 or count < 1 << 22:
+        return False
+    pid = os.fork()
+    if pid == 0:
+        os._exit(libc.unshare(CLONE_NEWNS) and 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+ROOT = is_root()
 
 
 def setns(fd, kind=CLONE_NEWNS):
@@ -102,6 +117,14 @@ def copy_tool(place):
         if name == "syncdemo" or name.startswith("libinitsync.so"):
             shutil.copy(os.path.join(libs, name), copy)
     return os.path.join(copy, "syncdemo"), dict(os.environ, LD_LIBRARY_PATH=copy)
+
+
+def ordinary_user():
+    """In a child before exec: somebody without rights. Nothing to do for one who already is."""
+    if ROOT:
+        os.setgroups([])
+        os.setresgid(65533, 65533, 65533)
+        os.setresuid(65533, 65533, 65533)
 
 
 def peer(name):
@@ -159,8 +182,17 @@ def converse(child, parent, child_fds=(), preexec=unshare, **kwargs):
                 process.communicate()
 
 
+def strace(*args):
+    """A command in front that traces; no test of leaks works under a tracer."""
+    command = shutil.which("strace")
+    if not command or finish(start([command, "-o", "/dev/null", "true"])).code != 0:
+        raise Skip("no strace that can trace here")
+    return [command, "-f", "-E", NO_LEAK_TEST, *args]
+
+
 OUR_PARENT = [TOOL, "parent", "--sync-fd", "{fd}", "--pid", "{pid}"]
-OUR_INIT = [TOOL, "init", "--sync-fd", "{fd}"]
+# In a container without /proc a sanitizer could not look for leaks.
+OUR_INIT = ["env", NO_LEAK_TEST, TOOL, "init", "--sync-fd", "{fd}"]
 PEER_PARENT = [*peer("parent.py"), "--sync-fd", "{fd}", "--pid", "{pid}"]
 PEER_CHILD = [*peer("child.py"), "--sync-fd", "{fd}"]
 
