@@ -62,8 +62,7 @@ template <typename Call> void check(Call call) {
 }
 
 struct Mount : initsync_mount {
-        Mount(const char *from, const char *to) : initsync_mount INITSYNC_MOUNT_INIT
-        {
+        Mount(const char *from, const char *to) : initsync_mount INITSYNC_MOUNT_INIT {
                 source = from;
                 destination = to;
         }

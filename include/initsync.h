@@ -232,11 +232,15 @@ struct initsync_parent_options {
         void *userdata;
 };
 
+#define INITSYNC_PARENT_OPTIONS_INIT \
+        { sizeof(struct initsync_parent_options), 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+
 /**
  * initsync_parent_new() - start serving a child
  * @ret_parent: the new object, to be released with initsync_parent_free()
- * @socket_fd:  the parent's end; consumes it, also on failure
- * @pidfd:      the child, already inside its mount namespace; duplicated
+ * @socket_fd:  the parent's end; consumes it, also on failure, and makes it close-on-exec
+ * @pidfd:      the child, already inside its mount namespace; duplicated (an epoll set of the caller's that watches @pidfd
+ *              keeps it until EPOLL_CTL_DEL, not until close())
  * @options:    copied, with all that it points to except @userns_cache and @userdata; descriptors are duplicated
  * @reterr:     details of a failure, or NULL
  *
@@ -339,7 +343,7 @@ struct initsync_child_options {
 /**
  * initsync_child_new() - begin a conversation
  * @ret_child:  the new object, to be released with initsync_child_free()
- * @socket_fd:  the child's end; consumes it, also on failure
+ * @socket_fd:  the child's end; consumes it, also on failure, and makes it close-on-exec
  * @options:    copied; NULL for the defaults
  * @reterr:     details of a failure, or NULL
  *
@@ -402,8 +406,8 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
 /**
  * initsync_child_prepare_seccomp() - get ready to hand a seccomp listener to the parent, before the filter is loaded
  *
- * After initsync_child_ready(). From here on the child must not call anything but initsync_child_seccomp() and
- * initsync_child_free().
+ * After initsync_child_ready(). From here on the child calls nothing but initsync_child_seccomp(), initsync_child_fail() when
+ * the filter cannot be loaded or the execution fails (it may need what the filter denies), and initsync_child_free().
  *
  * Return: as above; -ENOMEM.
  */
@@ -413,8 +417,7 @@ int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync
  * initsync_child_seccomp() - hand the seccomp listener to the parent, after the filter is loaded
  * @listener_fd: stays the caller's
  *
- * Makes no system call but write(2) and read(2) (sendmsg(2) instead of write(2) with INITSYNC_CHILD_SECCOMP_FD), and does not
- * allocate. A parent that is gone raises SIGPIPE here, unless the caller ignores it.
+ * Makes no system call but write(2) and read(2), and with INITSYNC_CHILD_SECCOMP_FD one sendmsg(2), and does not allocate. A parent that is gone raises SIGPIPE here, unless the caller ignores it.
  *
  * Return: as above; -EBADF for a negative @listener_fd.
  */

@@ -3,10 +3,37 @@
 # Every test prints TAP. To add one: a line in one of the four lists, and for C the file tests/NAME.c.
 
 # Programs of cmocka that link libcore.la and thus reach the library's inside.
-UNIT_TESTS =
+UNIT_TESTS = \
+	tests/test-api \
+	tests/test-channel \
+	tests/test-conversations \
+	tests/test-deadline \
+	tests/test-encode \
+	tests/test-error \
+	tests/test-idmap \
+	tests/test-json-differential \
+	tests/test-message \
+	tests/test-mount-request \
+	tests/test-number \
+	tests/test-packet \
+	tests/test-path \
+	tests/test-policy \
+	tests/test-reader \
+	tests/test-turn
 
 # The same, but they need root, and say so by a skip when they are not.
-ROOT_TESTS =
+ROOT_TESTS = \
+	tests/root-attach \
+	tests/root-broker \
+	tests/root-broker-death \
+	tests/root-broker-path \
+	tests/root-source \
+	tests/root-source-attr \
+	tests/root-source-path \
+	tests/root-source-refused \
+	tests/root-userns \
+	tests/root-userns-cache \
+	tests/root-userns-race
 
 SCRIPT_TESTS = \
 	examples/run.sh \
@@ -17,22 +44,64 @@ SCRIPT_TESTS = \
 
 # The tool is $$top_builddir/syncdemo, if it was built.
 PYTHON_TESTS = \
+	tests/doc-fragments.py \
 	tests/peer/selftest.py \
-	tests/tool-demo.py
+	tests/tool-bad-input.py \
+	tests/tool-demo.py \
+	tests/tool-hang.py \
+	tests/tool-idmap.py \
+	tests/tool-init.py \
+	tests/tool-parent.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall
 tests_support_deny_syscall_LDADD =
 
+# What runs inside of containers. Without sanitizers, which cannot be linked statically.
+if HAVE_STATIC
+check_PROGRAMS += tests/support/probe
+endif
+tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
+tests_support_probe_LDFLAGS = -all-static
+tests_support_probe_LDADD =
+
 # Linked to every program of the first two lists.
 tests_support_libsupport_la_SOURCES = \
+	tests/support/bytes.c \
+	tests/support/bytes.h \
+	tests/support/deny.c \
+	tests/support/deny.h \
+	tests/support/file.c \
+	tests/support/file.h \
+	tests/support/filter.c \
+	tests/support/filter.h \
+	tests/support/forked.c \
+	tests/support/forked.h \
+	tests/support/fuse.c \
+	tests/support/fuse.h \
+	tests/support/joined.c \
+	tests/support/joined.h \
+	tests/support/loop.c \
+	tests/support/loop.h \
+	tests/support/namespace.c \
+	tests/support/namespace.h \
+	tests/support/process.c \
+	tests/support/process.h \
+	tests/support/recording.c \
+	tests/support/recording.h \
+	tests/support/socket.c \
+	tests/support/socket.h \
+	tests/support/source.c \
+	tests/support/source.h \
 	tests/support/support.c \
 	tests/support/support.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-LDADD = libcore.la tests/support/libsupport.la $(CMOCKA_LIBS)
+LDADD = tests/support/libsupport.la libcore.la $(CMOCKA_LIBS)
 
-# A test of the shared library as its users see it, which replaces that line for one program:
-#   tests_test_api_LDADD = libinitsync.la tests/support/libsupport.la $(CMOCKA_LIBS)
+# A test of the shared library as its users see it.
+tests_test_api_LDADD = libinitsync.la tests/support/libsupport.la $(CMOCKA_LIBS)
+tests_test_api_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/include
+tests_test_json_differential_LDADD = $(LDADD) $(JSON_C_LIBS)
 
 TESTS = $(SCRIPT_TESTS)
 if HAVE_PYTHON3
@@ -77,8 +146,11 @@ tests_planted_leak_LDADD =
 
 EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/conversations \
+	tests/json-verdict.py \
 	tests/peer/child.py \
+	tests/peer/hung_fuse.py \
 	tests/peer/parent.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
+	tests/support/tool.py \
 	tests/tap.sh

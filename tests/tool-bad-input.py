@@ -359,8 +359,9 @@ def ignored(place):
     config = place.config("echo started")
     for path, value in (("unknown", {"a": [1.5, None]}), ("process.unknown", 1), ("linux.unknown", []),
                         ("windows", {"x": 1}), ("annotations", {"a": "b"}), ("hooks", {}), ("hooks.prestart", []),
-                        ("hostname", ""), ("process.rlimits", []), ("process.noNewPrivileges", False), ("process.terminal", None),
-                        ("process.consoleSize", {"height": 1, "width": 2}), ("linux.seccomp", None), ("linux.devices", []),
+                        ("hostname", ""), ("process.rlimits", []), ("process.noNewPrivileges", False),
+                        ("process.terminal", None), ("process.consoleSize", {"height": 1, "width": 2}),
+                        ("linux.seccomp", None), ("linux.devices", []),
                         ("linux.resources", {}), ("linux.maskedPaths", []), ("linux.rootfsPropagation", "")):
         change(config, path, value)
     child, parent = tool.converse([*tool.OUR_INIT, "--bundle", place.write(config)], tool.PEER_PARENT)

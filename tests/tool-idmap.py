@@ -106,8 +106,8 @@ def paths(place):
     target = place.file("target/")
     for source, to, parts in ((place.path + "/none", target, ("/none", "No such file")),
                               (place.data, place.path + "/none", ("/none", "openat2", "No such file")),
-                              (place.data, place.data + "/file", ("/data/file", "move_mount")),
-                              (place.data + "/file", target, ("/target", "move_mount")),
+                              (place.data, place.data + "/file", ("/data/file", "Not a directory")),
+                              (place.data + "/file", target, ("/target", "Not a directory")),
                               ("/proc/self/root" + place.data, target, ("/proc/self/root", "symbolic links")),
                               (place.data, "/proc/self/root" + target, ("/proc/self/root", "symbolic links")),
                               ("x" * 300, target, ("File name too long",))):

@@ -24,7 +24,10 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
         int r;
 
         *ret_step = INITSYNC_STEP_MOUNTS;
-        r = rootfs_open(bundle->root, bundle->root_propagation, &root, reterr);
+        r = rootfs_isolate(bundle->root_propagation, reterr);
+        if (r < 0)
+                return r;
+        r = rootfs_open(bundle->root, &root, reterr);
         if (r < 0)
                 return fault_in(reterr, "config.json: root.path");
         r = init_mounts(bundle, root, child, reterr);

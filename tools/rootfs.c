@@ -7,19 +7,22 @@
 #include "rootfs.h"
 #include "say.h"
 
-#define RESOLVE_TRIES 128       /* a rename elsewhere in the tree makes openat2() give up; the longest seen took 30 tries */
+#define RESOLVE_TRIES 128       /* a rename anywhere on the system can make openat2() give up with EAGAIN */
 
-int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr) {
-        _cleanup_fd_ int directory = -1, tree = -1;
+int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr) {
         /*
          * Slave at least, also for "private": that is said of the root file system alone, and while any mount here is
          * shared, what is mounted on it appears outside.
          */
-        unsigned long isolation = propagation == (MS_PRIVATE | MS_REC) ? MS_PRIVATE | MS_REC : MS_SLAVE | MS_REC;
+        unsigned long flags = propagation == (MS_PRIVATE | MS_REC) ? MS_PRIVATE | MS_REC : MS_SLAVE | MS_REC;
+
+        return mount(NULL, "/", NULL, flags, NULL) < 0 ? fault_call(reterr, -errno, "mount", "/") : 0;
+}
+
+int rootfs_open(const char *path, int *ret_fd, struct initsync_error *reterr) {
+        _cleanup_fd_ int directory = -1, tree = -1;
         int r;
 
-        if (mount(NULL, "/", NULL, isolation, NULL) < 0)
-                return fault_call(reterr, -errno, "mount", "/");
         directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return fault_call(reterr, -errno, "open", path);
@@ -130,7 +133,7 @@ int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_
                 return fault_call(reterr, r, "pivot_root", "root file system");
         if (fchdir(old) < 0)
                 return fault_call(reterr, -errno, "fchdir", "old root");
-        /* It is a slave or private since rootfs_open(): the host does not see this. */
+        /* It is a slave or private since rootfs_isolate(): the host does not see this. */
         if (umount2(".", MNT_DETACH) < 0)
                 return fault_call(reterr, -errno, "umount2", "old root");
         if (chdir("/") < 0)

@@ -11,12 +11,11 @@
 #include <stdint.h>
 #include <initsync.h>
 
-/*
- * rootfs_open() - cut this mount namespace off from where it came from, and make a mount of the directory @path
- * @propagation: of linux.rootfsPropagation, or 0
- * @ret_fd:      the root of the new mount, attached at @path
- */
-int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
+/* rootfs_isolate() - cut this mount namespace off from the one it came from, as linux.rootfsPropagation has it, or 0 */
+int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr);
+
+/* rootfs_open() - make a mount of the directory @path; *@ret_fd is its root, attached there */
+int rootfs_open(const char *path, int *ret_fd, struct initsync_error *reterr);
 
 /* rootfs_resolve() - an O_PATH descriptor of what @path is inside the root file system, or a negative errno */
 int rootfs_resolve(int root, const char *path);

@@ -25,7 +25,7 @@ void error_clear(struct initsync_error *error) {
 
 void error_path(struct initsync_error *error, const char *path) {
         static const char ellipsis[] = "\xe2\x80\xa6";
-        char clean[sizeof(error->path) * 17];
+        char clean[sizeof(error->path) * 64];            /* the longest path, each byte as \xNN */
         size_t n, room = sizeof(error->path) - sizeof(ellipsis);
         const char *tail;
 

@@ -94,6 +94,17 @@ static int is_detached(int fd) {
         return is_detached_old(fd);
 }
 
+/* move_mount() has but EINVAL for it. */
+static int kinds_differ(int source_fd, int target_fd) {
+        struct sys_statx source, target;
+        const int flags = SYS_AT_EMPTY_PATH | SYS_AT_STATX_DONT_SYNC;
+
+        if (sys_statx(source_fd, "", flags, SYS_STATX_TYPE, &source) < 0 ||
+            sys_statx(target_fd, "", flags, SYS_STATX_TYPE, &target) < 0)
+                return 0;
+        return ((source.mode & S_IFMT) == S_IFDIR) != ((target.mode & S_IFMT) == S_IFDIR);
+}
+
 PUBLIC int initsync_attach(int source_fd, int target_fd, struct initsync_error *reterr) {
         int r = is_detached(source_fd);
 
@@ -103,6 +114,8 @@ PUBLIC int initsync_attach(int source_fd, int target_fd, struct initsync_error *
                 return error_say(reterr, -EINVAL, INITSYNC_STAGE_MOUNT, "statmount", NULL,
                                  "attach: the source descriptor is no detached mount");
         r = sys_move_mount(source_fd, "", target_fd, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH);
+        if (r == -EINVAL && kinds_differ(source_fd, target_fd))
+                r = -ENOTDIR;
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_MOUNT, "move_mount", NULL, "attach: move_mount%s",
                                  r == -ENOTDIR ? " (a file onto a directory, or the reverse)" : "");

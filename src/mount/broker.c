@@ -76,7 +76,7 @@ int broker_start(struct broker *broker, int socket, int pidfd, const char *answe
 }
 
 static uint32_t state_of(const struct broker *broker, unsigned order) {
-        return __atomic_load_n(&broker->server->slots[order % SERVER_SLOTS].state, __ATOMIC_ACQUIRE);
+        return __atomic_load_n(&broker->server->slots[order % SERVER_SLOTS].state, __ATOMIC_SEQ_CST);
 }
 
 static int has_room(const struct broker *broker) {
@@ -144,18 +144,17 @@ const struct server_slot *broker_collect(struct broker *broker) {
 }
 
 void broker_wake(struct broker *broker, int every) {
-        __atomic_store_n(&broker->server->wake, (uint32_t)every, __ATOMIC_RELAXED);
+        __atomic_store_n(&broker->server->wake, (uint32_t)every, __ATOMIC_SEQ_CST);
 }
 
 /*
- * The task looks at `wake` after it has set a slot's state, and here it is the other way round: with a full fence between the
- * two on both sides one of them sees what the other did, and nobody waits for a word that never comes.
+ * The task looks at `wake` after it has set a slot's state, and here it is the other way round: as all
+ * four are sequentially consistent, one of the two sees what the other did, and nobody waits for a word that never comes.
  */
 int broker_room(struct broker *broker, int every) {
         if (has_room(broker))
                 return 1;
         broker_wake(broker, 1);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
         if (!has_room(broker))
                 return 0;
         broker_wake(broker, every);

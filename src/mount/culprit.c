@@ -4,6 +4,7 @@
 #include "mount/culprit.h"
 
 #define BATCH 256               /* ids asked for at once */
+#define MAPS_ALL (INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE)
 
 struct stat_buffer {
         _Alignas(8) char bytes[sizeof(struct sys_statmount) + 4608];
@@ -105,10 +106,15 @@ RAW void culprit_find(int fd, const struct source_request *request, const char *
         struct stat_buffer buffer;
         const struct sys_statmount *stat;
         ssize_t n, i;
+        int r = source_try_map(fd, request->userns_fd);
 
+        if (r == 0 && (request->flags & MAPS_ALL) != MAPS_ALL) {
+                result->mapping = 0;    /* it is the attributes that were refused */
+                return;
+        }
         if (mount_id(fd, &id) < 0)
                 return;
-        if (source_try_map(fd, request->userns_fd) == -EINVAL) {
+        if (r == -EINVAL) {
                 stat = stat_mount(id, SYS_STATMOUNT_MNT_POINT | SYS_STATMOUNT_FS_TYPE, &buffer);
                 if (stat)
                         name(stat, result);

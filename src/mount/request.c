@@ -100,7 +100,8 @@ static int map_refused(const struct source_result *result, const char *path, str
         if (result->error == -EINVAL)
                 return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path,
                                  "%s %s: its file system, or one mounted below it, takes no id mapping", call, path);
-        return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path, "%s %s: id mapping", call, path);
+        return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path, "%s %s: id mapping%s", call, path,
+                         result->error == -EPERM ? " (needs CAP_SYS_ADMIN over the file system's and the map's user namespace)" : "");
 }
 
 int request_error(const struct source_result *result, const struct source_request *request, const char *path,

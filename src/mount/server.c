@@ -10,7 +10,17 @@ struct run {
 };
 
 RAW static void set_state(struct server_slot *slot, uint32_t state) {
-        __atomic_store_n(&slot->state, state, __ATOMIC_RELEASE);
+        __atomic_store_n(&slot->state, state, __ATOMIC_SEQ_CST);
+}
+
+/* Behind a filter without close_range(2): one by one, to what an ordinary RLIMIT_NOFILE ends at. */
+RAW static void close_between(unsigned first, unsigned last) {
+        const unsigned most = 65536;
+
+        if (sys_close_range(first, last, 0) == 0)
+                return;
+        for (; first <= last && first < most; first++)
+                sys_close((int)first);
 }
 
 /* Close everything but what the task needs: the embedder's other sessions must see their ends of file. */
@@ -26,10 +36,10 @@ RAW static void keep_only(int *keep, int n) {
         }
         for (i = 0; i < n; i++) {
                 if (keep[i] > from)
-                        sys_close_range((unsigned)from, (unsigned)keep[i] - 1, 0);
+                        close_between((unsigned)from, (unsigned)keep[i] - 1);
                 from = keep[i] + 1;
         }
-        sys_close_range((unsigned)from, ~0u, 0);
+        close_between((unsigned)from, ~0u);
 }
 
 /*
@@ -207,8 +217,7 @@ RAW int server_run(void *arg) {
         keep_only(keep, 4);
         while (!failed && (slot = next_order(&run))) {
                 failed = serve(&run, slot) < 0;
-                __atomic_thread_fence(__ATOMIC_SEQ_CST);        /* see broker_room() */
-                if (failed || __atomic_load_n(&server->wake, __ATOMIC_RELAXED))
+                if (failed || __atomic_load_n(&server->wake, __ATOMIC_SEQ_CST))         /* see broker_room() */
                         tell(&run);
         }
         return failed;

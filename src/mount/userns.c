@@ -7,6 +7,7 @@
 #include "base/idmap.h"
 #include "base/number.h"
 #include "kernel/fd.h"
+#include "kernel/process.h"
 #include "kernel/procfs.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
@@ -206,6 +207,8 @@ PUBLIC int initsync_userns_open(const struct initsync_idmap *uids, size_t n_uids
         if (helper.pid < 0)
                 return clone_failed(helper.pid, reterr);
         r = configure(&helper, uids, n_uids, gids, n_gids, reterr);
+        if (r < 0 && process_dead(helper.pidfd))
+                r = died(reterr);       /* an ordinary user gets EACCES for the files of a zombie, for one */
         fd_close(helper.uid_map);
         fd_close(helper.gid_map);
         task_end(helper.pidfd, -1);

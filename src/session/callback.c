@@ -19,6 +19,8 @@ static void refuse(struct initsync_parent *parent, enum parent_waiting what, int
         if (why->text[0])
                 error_say(&error, result, INITSYNC_STAGE_CALLBACK, NULL, NULL, "%s: %.*s", names[what],
                           (int)sizeof(why->text) - 1, why->text);
+        else if (what == WAITING_HOOKS && !parent->options.hooks)
+                error_set(&error, result, INITSYNC_STAGE_CALLBACK, NULL, NULL, "%s: the runtime has no such callback", names[what]);
         else
                 error_set(&error, result, INITSYNC_STAGE_CALLBACK, NULL, NULL, "%s: the runtime's callback", names[what]);
         memcpy(error.call, why->call, sizeof(error.call) - 1);

@@ -26,7 +26,7 @@ static int check_options(const struct initsync_child_options *options, struct in
 PUBLIC int initsync_child_new(struct initsync_child **ret_child, int socket_fd, const struct initsync_child_options *options,
                               struct initsync_error *reterr) {
         static const struct initsync_child_options defaults = INITSYNC_CHILD_OPTIONS_INIT;
-        _cleanup_fd_ int socket = socket_fd;
+        _cleanup_fd_ int socket = fd_above_stdio(socket_fd);
         struct initsync_child *child;
         int r;
 
@@ -43,6 +43,7 @@ PUBLIC int initsync_child_new(struct initsync_child **ret_child, int socket_fd, 
                 return error_set(reterr, -ENOMEM, INITSYNC_STAGE_WIRE, "malloc", NULL, "conversation");
         /* With the parent's end open in here too, nobody would ever see end-of-file. */
         fd_close(options->parent_fd);
+        sys_fcntl(socket, F_SETFD, FD_CLOEXEC); /* one that was inherited through exec must not reach the container */
         child->options = *options;
         child->timeout_ms = options->timeout_ms == 0 ? 10000 : options->timeout_ms;
         child->trace = (struct trace){ options->trace, options->userdata };
@@ -87,6 +88,15 @@ int child_fail(struct initsync_child *child, struct initsync_error *error, struc
         return error->code;
 }
 
+int child_told(struct initsync_child *child, const struct message *message, struct initsync_error *error) {
+        size_t n = message->text.length < LIMIT_ERROR_TEXT ? message->text.length : LIMIT_ERROR_TEXT;
+
+        child->told = 1;
+        if (n)
+                return error_say(error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: %.*s", (int)n, message->text.data);
+        return error_say(error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: it failed and did not say why");
+}
+
 /* The reason for a broken socket may lie in our queue: the parent's procError. */
 static int read_last_words(struct initsync_child *child, struct initsync_error *error) {
         struct message message;
@@ -97,9 +107,7 @@ static int read_last_words(struct initsync_child *child, struct initsync_error *
         fd_close(fd);
         if (message.type != MESSAGE_ERROR)
                 return 0;
-        child->told = 1;
-        error_say(error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: %.*s", (int)message.text.length,
-                  message.text.data);
+        child_told(child, &message, error);
         return 1;
 }
 
@@ -125,15 +133,6 @@ int child_send(struct initsync_child *child, enum message_type type, const char 
         return child_fail(child, &error, reterr);
 }
 
-static int told(struct initsync_child *child, const struct message *message, struct initsync_error *error) {
-        size_t n = message->text.length < LIMIT_ERROR_TEXT ? message->text.length : LIMIT_ERROR_TEXT;
-
-        child->told = 1;
-        if (n)
-                return error_say(error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: %.*s", (int)n, message->text.data);
-        return error_say(error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: it failed and did not say why");
-}
-
 int child_receive(struct initsync_child *child, enum message_type type, int timeout_ms, struct message *ret, int *ret_fd,
                   struct initsync_error *reterr) {
         struct initsync_error error;
@@ -144,7 +143,7 @@ int child_receive(struct initsync_child *child, enum message_type type, int time
                 return child_fail(child, &error, reterr);
         trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 0, child->channel.kept, child->channel.n_kept);
         if (ret->type == MESSAGE_ERROR) {
-                told(child, ret, &error);
+                child_told(child, ret, &error);
                 return child_fail(child, &error, reterr);
         }
         if (ret->type != type || (fd >= 0) != (ret_fd != NULL)) {

@@ -31,6 +31,9 @@ int child_send(struct initsync_child *child, enum message_type type, const char 
 int child_receive(struct initsync_child *child, enum message_type type, int timeout_ms, struct message *ret, int *ret_fd,
                   struct initsync_error *reterr);
 
+/* child_told() - procError came: fills @error with what it says */
+int child_told(struct initsync_child *child, const struct message *message, struct initsync_error *error);
+
 /* child_fail() - remember a failure; returns its code */
 int child_fail(struct initsync_child *child, struct initsync_error *error, struct initsync_error *reterr);
 

@@ -126,13 +126,23 @@ static int receive_next(struct batch *batch, struct initsync_error *reterr) {
         return finish(batch, fd, &answer, reterr);
 }
 
+/*
+ * Only while nothing waits to be read, and there is room: a child that sends, or waits to send, while answers pile up would at last
+ * stop a parent that waits to send, too, and with it itself.
+ */
+static int may_send_ahead(const struct channel *channel) {
+        struct pollfd poll = { .fd = channel->socket, .events = POLLIN | POLLOUT };
+        static const struct timespec now;
+
+        return sys_poll(&poll, 1, &now) > 0 && poll.revents == POLLOUT;
+}
+
 static int run(struct batch *batch, struct initsync_error *reterr) {
         int r;
 
         while (batch->answered < batch->n) {
-                /* Send ahead while nothing waits to be read: a child that only sends would at last stop its parent, and itself. */
                 if (batch->sent < batch->n && batch->sent - batch->answered < LIMIT_AHEAD &&
-                    (batch->sent == batch->answered || channel_wait(&batch->child->channel, 0) < 0))
+                    (batch->sent == batch->answered || may_send_ahead(&batch->child->channel)))
                         r = send_next(batch, reterr);
                 else
                         r = receive_next(batch, reterr);

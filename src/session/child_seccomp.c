@@ -75,9 +75,7 @@ static int read_answer(struct initsync_child *child, struct initsync_error *rete
         if (message_read(child->channel.packet, (size_t)n, NULL, &message, &error) < 0)
                 return child_fail(child, &error, reterr);
         if (message.type == MESSAGE_ERROR) {
-                child->told = 1;
-                error_say(&error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: %.*s", (int)message.text.length,
-                          message.text.data);
+                child_told(child, &message, &error);
                 return child_fail(child, &error, reterr);
         }
         if (message.type != MESSAGE_SECCOMP_DONE) {
@@ -94,7 +92,7 @@ PUBLIC int initsync_child_seccomp(struct initsync_child *child, int listener_fd,
         size_t n;
         ssize_t sent;
 
-        if (child->result < 0 || !child->prepared) {
+        if (child->result < 0 || !child->prepared || child->step != INITSYNC_STEP_RUN) {
                 r = child_check(child, child->prepared ? MESSAGE_SECCOMP : MESSAGE_EOF, reterr);
                 return r < 0 ? r : error_say(reterr, -EBUSY, INITSYNC_STAGE_PROTOCOL, NULL, NULL,
                                              "initsync_child_prepare_seccomp() comes first");

@@ -112,6 +112,7 @@ static int start(struct initsync_parent *parent, int pidfd, const struct initsyn
         r = open_loop(parent);
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "epoll_create1", NULL, "event loop of a conversation");
+        sys_fcntl(parent->socket, F_SETFD, FD_CLOEXEC);
         refuse_descriptors(parent->socket);
         deadline_set(&parent->deadlines, DEADLINE_FIRST, parent->options.timeout_ms, now);
         deadline_set(&parent->deadlines, DEADLINE_BUDGET, parent->options.budget_ms, now);
@@ -123,7 +124,7 @@ static int start(struct initsync_parent *parent, int pidfd, const struct initsyn
 
 PUBLIC int initsync_parent_new(struct initsync_parent **ret_parent, int socket_fd, int pidfd,
                                const struct initsync_parent_options *options, struct initsync_error *reterr) {
-        _cleanup_fd_ int socket = socket_fd;
+        _cleanup_fd_ int socket = fd_above_stdio(socket_fd);
         struct initsync_parent *parent;
         int r = check_options(options, reterr);
 

@@ -96,6 +96,9 @@ void parent_collect(struct initsync_parent *parent);
 /* parent_mount_task() - the mount task's socket is readable */
 void parent_mount_task(struct initsync_parent *parent);
 
+/* parent_last_words() - look for a procError among what a dead child had sent, when that cannot be served any more */
+void parent_last_words(struct initsync_parent *parent);
+
 /* parent_can_read() - may the next message be looked at now */
 int parent_can_read(struct initsync_parent *parent);
 

@@ -96,7 +96,7 @@ static void serve_mount(struct initsync_parent *parent, struct message_mount *as
                 ask_for_mount(parent, asked);
         } else {
                 error.request = parent->requests - 1;
-                error_prefix(&error, "mount %s on %s", asked->source, asked->destination);
+                error_prefix(&error, "mount %s%s%s", asked->source, asked->destination[0] ? " on " : "", asked->destination);
                 parent_fail(parent, &error, index == -EPROTO ? BLAME_CHILD : BLAME_NOBODY);
         }
 }
@@ -110,6 +110,25 @@ static void told_of_failure(struct initsync_parent *parent, const struct message
         else
                 error_say(&error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "child: it failed and did not say why");
         parent_fail(parent, &error, BLAME_TOLD);
+}
+
+/*
+ * The child is dead while its queue could not be read (a callback still holds what was read last, or all slots are taken): what it
+ * asked for does not matter any more, why it died does.
+ */
+void parent_last_words(struct initsync_parent *parent) {
+        char packet[LIMIT_ANSWER + 1];
+        struct message message;
+        const char *why;
+        int i, r;
+
+        for (i = 0; i < LIMIT_MOUNTS && parent->phase == PARENT_TALKING; i++) {
+                r = packet_receive(parent->socket, packet, LIMIT_ANSWER, &why);
+                if (r <= 0 && r != -EMSGSIZE && r != -EPROTO)
+                        break;
+                if (r > 0 && message_read(packet, (size_t)r, NULL, &message, NULL) == 0 && message.type == MESSAGE_ERROR)
+                        told_of_failure(parent, &message);
+        }
 }
 
 /* No more mounts can be asked for, so that whatever served them can go. */
@@ -158,7 +177,7 @@ static void handle(struct initsync_parent *parent, size_t n) {
         if (next < 0)
                 return;
         if (message.has_fd && !(message.type == MESSAGE_SECCOMP && parent->options.flags & INITSYNC_PARENT_SECCOMP_FD)) {
-                out_of_order(parent, &message, "no descriptor with it");
+                out_of_order(parent, &message, "no descriptor with it (flags 0; INITSYNC_PARENT_SECCOMP_FD is not set)");
                 return;
         }
         if (next != parent->step) {

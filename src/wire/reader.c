@@ -193,9 +193,11 @@ void reader_text(struct reader *reader, struct string *ret) {
         }
         if (reader->error)
                 return;
-        reader->at++;
-        if (!reader->keep)
+        if (reader->keep)
+                to = reader->at;        /* as it came, escapes and all */
+        else
                 *to = '\0';             /* in place of the closing quote, or before it */
+        reader->at++;
         *ret = (struct string){ .data = start, .length = (size_t)(to - start) };
 }
 

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* initsync_mount_open(): what takes no id mapping, and how the mount that is to blame is named; too many mounts. */
+#include "support/support.h"
+
+#include <initsync.h>
+#include <sys/mount.h>
+#include "kernel/syscalls.h"
+#include "support/deny.h"
+#include "support/file.h"
+#include "support/forked.h"
+#include "support/fuse.h"
+#include "support/namespace.h"
+#include "support/process.h"
+#include "support/source.h"
+
+#define MAP source_map(100000, 65536)
+#define ALL (INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE)
+
+static const char *make_mount(const char *type, const char *at) {
+        make_dir(at);
+        assert(mount("test", at, type, 0, NULL) == 0);
+        return at;
+}
+
+/* "ramfs mounted at /where takes no id mapping" */
+static const char *blame(const char *type, const char *at) {
+        static char text[5000];
+
+        snprintf(text, sizeof(text), "%s mounted at %s takes no id mapping", type, at);
+        return text;
+}
+
+static void by_type(const char *call) {
+        const char *const types[] = { "ramfs", "proc", "sysfs" };
+        const char *at;
+        size_t i;
+        int fd;
+
+        for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+                at = make_mount(types[i], path_of("%s", types[i]));
+                source_fails(at, MAP, 0, -EINVAL, call, blame(types[i], at));
+                source_fails(at, MAP, ALL, -EINVAL, call, blame(types[i], at));
+                fd = source_open(at, NULL, 0);
+                close(fd);
+        }
+}
+
+static void types(void) {
+        by_type("open_tree_attr");
+}
+
+static void types_old(void) {
+        by_type("mount_setattr");
+}
+
+static void merged_overlay(void) {
+        make_tmpfs(path_of("layers"));
+        make_dir(path_of("layers/a"));
+        make_dir(path_of("layers/b"));
+        make_dir(path_of("merged"));
+        assert(chdir(namespace_dir()) == 0);
+        assert(mount("test", "merged", "overlay", 0, "lowerdir=layers/a:layers/b") == 0);
+        assert(chdir("/") == 0);
+        source_fails(path_of("merged"), MAP, 0, -EINVAL, NULL, blame("overlay", path_of("merged")));
+}
+
+/* Ten levels down, between others that are not to blame. */
+static void deep_below(void) {
+        char name[512] = "tree";
+        const char *culprit;
+        int i, fd;
+
+        make_tmpfs(path_of("tree"));
+        for (i = 0; i < 10; i++) {
+                strcat(name, "/sub");
+                make_tmpfs(path_of("%s", name));
+                make_tmpfs(path_of("%s/beside", name));
+        }
+        culprit = make_mount("ramfs", path_of("%s/culprit", name));
+        source_fails(path_of("tree"), MAP, ALL, -EINVAL, NULL, blame("ramfs", culprit));
+        source_fails(path_of("tree/sub/sub"), MAP, ALL, -EINVAL, NULL, blame("ramfs", culprit));
+        /* Cloned with it, but not mapped: nothing is wrong. */
+        fd = source_open(path_of("tree"), MAP, INITSYNC_MOUNT_RECURSIVE);
+        close(fd);
+        assert(umount(culprit) == 0);
+        fd = source_open(path_of("tree"), MAP, ALL);
+        close(fd);
+}
+
+/* The mount that a source lies in has others below it, which are not part of the source. */
+static void outside_is_innocent(void) {
+        const char *culprit;
+        int fd;
+
+        make_tmpfs(path_of("tree"));
+        make_mount("ramfs", path_of("tree/before"));
+        make_mount("ramfs", path_of("tree/wanted2"));   /* the name begins alike */
+        make_dir(path_of("tree/wanted"));
+        make_tmpfs(path_of("tree/wanted/good"));
+        fd = source_open(path_of("tree/wanted"), MAP, ALL);
+        close(fd);
+        culprit = make_mount("ramfs", path_of("tree/wanted/bad"));
+        make_mount("ramfs", path_of("tree/xafter"));
+        source_fails(path_of("tree/wanted"), MAP, ALL, -EINVAL, NULL, blame("ramfs", culprit));
+}
+
+/* Below Linux 6.8, or behind a filter, nobody can tell which one it is; then nobody is named. */
+static void cannot_be_named(void) {
+        deny_call(NR_statmount, ENOSYS);
+        make_mount("ramfs", path_of("ramfs"));
+        source_fails(path_of("ramfs"), MAP, 0, -EINVAL, NULL, "its file system, or one mounted below it");
+        deny_call(NR_listmount, ENOSYS);
+        make_tmpfs(path_of("tree"));
+        make_mount("ramfs", path_of("tree/sub"));
+        source_fails(path_of("tree"), MAP, ALL, -EINVAL, NULL, "its file system, or one mounted below it");
+}
+
+/* A mapping that would be taken must not get the blame for an attribute that is not. */
+static void attributes_are_to_blame(void) {
+        struct initsync_mount mount = INITSYNC_MOUNT_INIT;
+        struct initsync_error error;
+
+        mount.source = make_tmpfs(path_of("source"));
+        mount.uids = mount.gids = MAP;
+        mount.n_uids = mount.n_gids = 1;
+        mount.attr_set = 0x10;          /* noatime, without the other values cleared */
+        source_fails_as(&mount, -EINVAL, NULL, mount.source, &error);
+        assert(!strstr(error.text, "id mapping"));
+}
+
+static pid_t serve(const char *at, int flags) {
+        int fd = fuse_mount(at, flags);
+        pid_t server;
+
+        if (fd < 0)
+                forked_skip("fuse: %s", strerror(-fd));
+        server = fork();
+        if (server == 0) {
+                fuse_serve(fd, flags);
+                _exit(0);
+        }
+        close(fd);
+        return server;
+}
+
+/* Neither the clone nor the search for the culprit asks the server, who would not answer. */
+static void fuse_without_mapping(void) {
+        const char *at = make_dir(path_of("fuse"));
+        pid_t server = serve(at, 0);
+
+        source_fails(at, MAP, 0, -EINVAL, NULL, blame("fuse", at));
+        source_fails(namespace_dir(), MAP, ALL, -EINVAL, NULL, blame("fuse", at));
+        close(source_open(at, NULL, 0));
+        process_end(server);
+}
+
+static void fuse_with_mapping(void) {
+        const char *at = make_dir(path_of("fuse")), *culprit;
+        struct initsync_mount mount = INITSYNC_MOUNT_INIT;
+        pid_t server = serve(at, FUSE_MAPS);
+        int i, fd = -1;
+
+        mount.source = at;
+        mount.uids = mount.gids = MAP;
+        mount.n_uids = mount.n_gids = 1;
+        for (i = 0; i < 1000 && initsync_mount_open(&mount, &fd, NULL) < 0; i++)
+                usleep(1000);           /* INIT is under way */
+        if (fd < 0) {
+                process_end(server);
+                forked_skip("FUSE takes no id mapping in this kernel");
+        }
+        close(fd);
+        culprit = make_mount("ramfs", path_of("ramfs"));
+        source_fails(namespace_dir(), MAP, ALL, -EINVAL, NULL, blame("ramfs", culprit));
+        process_end(server);
+}
+
+static void wrong_namespaces(void) {
+        struct initsync_mount mount = INITSYNC_MOUNT_INIT;
+        struct initsync_error error;
+        int mnt = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), user = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        const int wrong[] = { mnt, null, 12345 };
+        size_t i;
+
+        mount.source = make_tmpfs(path_of("source"));
+        for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                mount.userns_fd = wrong[i];
+                source_fails_as(&mount, -EINVAL, "ioctl", "userns_fd", &error);
+                assert(error.stage == INITSYNC_STAGE_USERNS);
+        }
+        mount.userns_fd = user;         /* of the host: the kernel's own rule */
+        source_fails_as(&mount, -EPERM, NULL, mount.source, &error);
+        close(mnt);
+        close(user);
+        close(null);
+}
+
+/* 2^13 mounts, by binding a tree into itself, and then one at a time. */
+static void make_mounts(int n) {
+        int i, have = 1;
+
+        make_tmpfs(path_of("many"));
+        for (i = 0; i < 13; i++) {
+                make_dir(path_of("many/%d", i));
+                assert(mount(path_of("many"), path_of("many/%d", i), NULL, MS_BIND | MS_REC, NULL) == 0);
+                have *= 2;
+        }
+        make_dir(path_of("many/last"));
+        for (; have < n; have++)
+                assert(mount("test", path_of("many/last"), "tmpfs", 0, NULL) == 0);
+}
+
+static void too_many(void) {
+        long start;
+        int fd;
+
+        make_mounts(10000);
+        fd = source_open(path_of("many"), NULL, INITSYNC_MOUNT_RECURSIVE);
+        close(fd);
+        assert(mount("test", path_of("many/last"), "tmpfs", 0, NULL) == 0);
+        start = milliseconds();
+        source_fails(path_of("many"), NULL, INITSYNC_MOUNT_RECURSIVE, -E2BIG, "listmount", "10001 mounts");
+        source_fails(path_of("many"), MAP, ALL, -E2BIG, "listmount", "at most 10000");
+        assert(milliseconds() - start < 1000);
+        fd = source_open(path_of("many"), MAP, 0);              /* not recursive: it is one */
+        close(fd);
+}
+
+/* What counts is what would be cloned, not what the mount around the source has elsewhere. */
+static void many_elsewhere(void) {
+        int fd;
+
+        make_mounts(10001);
+        make_tmpfs(path_of("wanted"));
+        fd = source_open(path_of("wanted"), NULL, INITSYNC_MOUNT_RECURSIVE);
+        close(fd);
+        make_dir(path_of("dir"));
+        make_tmpfs(path_of("dir/sub"));
+        make_file(path_of("dir/sub/file"), 0);
+        fd = source_open(path_of("dir"), NULL, INITSYNC_MOUNT_RECURSIVE);
+        assert(owner(fd, "sub/file") == 0);
+        close(fd);
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                FORKED(types, FORKED_ROOT),
+                FORKED(types_old, FORKED_ROOT | FORKED_OLD),
+                FORKED_BOTH(merged_overlay, FORKED_ROOT),
+                FORKED_BOTH(deep_below, FORKED_ROOT),
+                FORKED_BOTH(outside_is_innocent, FORKED_ROOT),
+                FORKED_BOTH(cannot_be_named, FORKED_ROOT),
+                FORKED_BOTH(attributes_are_to_blame, FORKED_ROOT),
+                FORKED_BOTH(fuse_without_mapping, FORKED_ROOT),
+                FORKED_BOTH(fuse_with_mapping, FORKED_ROOT),
+                FORKED_BOTH(wrong_namespaces, FORKED_ROOT),
+                FORKED(too_many, FORKED_ROOT),
+                FORKED(many_elsewhere, FORKED_ROOT),
+        };
+
+        return forked_main(argc, argv, "root-source-refused", tests, sizeof(tests) / sizeof(tests[0]));
+}

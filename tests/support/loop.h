@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SUPPORT_LOOP_H
+#define SUPPORT_LOOP_H
+
+/**
+ * loop_mount() - a new file system of @type (ext4, xfs, btrfs) in a file, mounted at the directory @at
+ *
+ * The file has no name any more and the loop device lets go of it with the mount, however the test ends.
+ *
+ * Return: NULL, or in words what is missing here.
+ */
+const char *loop_mount(const char *type, const char *at);
+
+#endif

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/support.h"
+#include "support/bare.h"
+#include "support/duo.h"
+#include "support/filter.h"
+#include "support/left.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include "kernel/syscalls.h"
+
+/* Descriptors that a child would like its parent to have. */
+
+struct gift {
+        const char *before[6];          /* sent first */
+        const char *packet;
+        size_t n_fds;
+        int socket_itself;
+};
+
+/* What a child can hold of itself: a pipe whose other end tells when the last copy is gone, or its own socket (A16). */
+static int give(int socket, void *arg) {
+        const struct gift *gift = arg;
+        int pipes[2], fd, r;
+        char packet[4096], byte;
+
+        BARE_CHECK(pipe2(pipes, O_CLOEXEC) == 0);
+        if (bare_play(socket, gift->before) < 0)
+                return 1;
+        fd = gift->socket_itself ? socket : pipes[1];
+        r = bare_send_fds(socket, gift->packet, strlen(gift->packet), fd, gift->n_fds);
+        if (r == -EPERM)
+                return 3;               /* the kernel refused it for the parent */
+        BARE_CHECK(r == 0);
+        while (bare_receive(socket, packet, sizeof(packet), NULL) > 0)
+                ;
+        /* The parent has let go of the socket: if it held a copy of ours we would wait here. */
+        close(pipes[1]);
+        return read(pipes[0], &byte, 1) == 0 ? 0 : 4;
+}
+
+static const struct gift gifts[] = {
+        { { NULL }, BARE_HOOKS, 1, 0 },
+        { { NULL }, BARE_HOOKS, 2, 0 },
+        { { NULL }, BARE_READY, 253, 0 },
+        { { NULL }, "", 1, 0 },
+        { { NULL }, "{", 253, 0 },
+        { { NULL }, BARE_ERROR("take this"), 1, 0 },
+        { { NULL }, BARE_MOUNT("/"), 17, 0 },
+        { { NULL }, BARE_HOOKS, 1, 1 },
+        { { BARE_HOOKS, "<" BARE_HOOKS_DONE }, BARE_READY, 1, 0 },
+        { { BARE_READY, "<" BARE_RUN }, BARE_SECCOMP("3"), 1, 0 },
+        { { BARE_READY, "<" BARE_RUN }, "seccomp", 253, 0 },
+};
+
+/* Where the kernel does not refuse them: by allowing them again, behind the library's back. */
+static void take(const struct gift *gift, int refused) {
+        int on = 1, fds = support_fd_count();
+        struct duo duo;
+
+        duo_init(&duo);
+        duo.options.flags = INITSYNC_PARENT_NO_KILL;
+        duo.options.grace_ms = 3000;
+        duo_start(&duo, give, (void *)gift);
+        if (!refused)
+                setsockopt(duo.socket, SOL_SOCKET, SYS_SO_PASSRIGHTS, &on, sizeof(on));
+        duo_run(&duo);
+        if (duo.result == -EPROTO)
+                duo_failed(&duo, -EPROTO, INITSYNC_STAGE_WIRE, duo.error.step, "the child sent a packet with a descriptor");
+        else
+                duo_failed(&duo, -ECONNRESET, INITSYNC_STAGE_PEER, duo.error.step, "exit status 3");
+        if (duo.result != -EPROTO)
+                assert_true(refused);
+        duo_end(&duo);
+        assert_int_equal(WEXITSTATUS(duo.status), duo.result == -EPROTO ? 0 : 3);
+        assert_int_equal(support_fd_count(), fds);
+}
+
+static void test_any_packet(void **state) {
+        size_t i;
+
+        (void)state;
+        for (i = 0; i < sizeof(gifts) / sizeof(gifts[0]); i++) {
+                /* The conversation is over at procRun for one that then fails: that is a success for the parent. */
+                if (initsync_feature("so_passrights") == 1 && !gifts[i].before[0])
+                        take(&gifts[i], 1);
+                take(&gifts[i], 0);
+        }
+}
+
+/* The queue of a parent that does not come to read must not hold them either: they are gone with the packet. */
+static int many_packets(int socket, void *arg) {
+        int i, fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        (void)arg;
+        for (i = 0; i < 50; i++)
+                if (bare_send_fds(socket, BARE_MOUNT("/"), strlen(BARE_MOUNT("/")), fd, 253) < 0)
+                        return 3;
+        return 0;
+}
+
+static void test_sent_before_we_refuse(void **state) {
+        int ours, theirs, pid, pidfd, status, fds = support_fd_count();
+        struct initsync_error error;
+        struct duo duo;
+
+        (void)state;
+        duo_init(&duo);
+        assert_int_equal(initsync_pair(&ours, &theirs), 0);
+        pid = duo_fork(many_packets, theirs, NULL, NULL, 0);
+        close(theirs);
+        pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        usleep(20000);
+        assert_int_equal(initsync_parent_new(&duo.parent, ours, pidfd, &duo.options, &error), 0);
+        duo.result = initsync_parent_run(duo.parent, &duo.error);
+        assert_int_equal(duo.result, -EPROTO);
+        assert_non_null(strstr(duo.error.text, "a packet with a descriptor"));
+        initsync_parent_free(duo.parent);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        close(pidfd);
+        assert_int_equal(support_fd_count(), fds);
+}
+
+/* ---- numbers and descriptors that procSeccomp may name: none is a listener, and the callback never sees one (A21) ---- */
+
+static int listener_of_kind(int kind, int socket) {
+        int fds[2] = { -1, -1 };
+
+        switch (kind) {
+        case 0:
+                return open("/dev/null", O_RDWR);
+        case 1:
+                return open("/proc/self/status", O_RDONLY);
+        case 2:
+                return pipe(fds) < 0 ? -1 : fds[0];
+        case 3:
+                return eventfd(0, 0);
+        case 4:
+                return epoll_create1(0);
+        case 5:
+                return (int)syscall(SYS_memfd_create, "anon_inode:seccomp notify", 0);
+        case 6:
+                return (int)syscall(SYS_pidfd_open, getpid(), 0);
+        case 7:
+                return socket;
+        case 8:
+                return open("/", O_PATH | O_DIRECTORY);
+        case 9:
+                return open("/proc/self/ns/user", O_RDONLY);
+        default:
+                return socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ? -1 : fds[0];
+        }
+}
+
+#define KINDS 11
+
+struct naming {
+        int kind;
+        const char *number;             /* instead of a descriptor's */
+        int by_fd;
+};
+
+static int name_it(int socket, void *arg) {
+        static const char *const first[] = { BARE_READY, "<" BARE_RUN, NULL };
+        const struct naming *naming = arg;
+        int fd = naming->number ? -1 : listener_of_kind(naming->kind, socket);
+        char packet[128];
+
+        if (bare_play(socket, first) < 0)
+                return 1;
+        if (naming->number)
+                snprintf(packet, sizeof(packet), BARE_SECCOMP("%s"), naming->number);
+        else
+                snprintf(packet, sizeof(packet), "{\"type\":\"procSeccomp\",\"flags\":%d,\"arg\":%d}", naming->by_fd, fd);
+        BARE_CHECK(bare_send(socket, packet) == 0);
+        if (naming->by_fd)
+                bare_send_fds(socket, "seccomp", 7, fd, 1);
+        for (;;)
+                pause();
+}
+
+static void refuse_listener(const struct naming *naming, int code, int stage, const char *text) {
+        struct duo duo;
+
+        duo_init(&duo);
+        duo.options.flags = naming->by_fd ? INITSYNC_PARENT_SECCOMP_FD : 0;
+        duo_start(&duo, name_it, (void *)naming);
+        duo_run(&duo);
+        duo_failed(&duo, code, stage, code == -EPROTO && stage == INITSYNC_STAGE_WIRE ? INITSYNC_STEP_RUN : INITSYNC_STEP_SECCOMP, text);
+        assert_int_equal(duo.calls[DUO_SECCOMP], 0);
+        assert_true(duo.took_ms < 1000);
+        duo_end(&duo);
+}
+
+static void test_no_listener(void **state) {
+        static const char *const numbers[] = { "-1", "-2147483648", "1048577", "2147483648", "1000000000000000000" };
+        struct naming naming = { 0 };
+        size_t i;
+
+        (void)state;
+        for (naming.by_fd = 0; naming.by_fd < 2; naming.by_fd++)
+                for (naming.kind = 0; naming.kind < KINDS; naming.kind++)
+                        refuse_listener(&naming, -EPROTO, INITSYNC_STAGE_PROTOCOL, "expected a seccomp listener");
+        naming.by_fd = 0;
+        for (i = 0; i < 5; i++) {
+                naming.number = numbers[i];
+                refuse_listener(&naming, -EPROTO, INITSYNC_STAGE_PROTOCOL, "expected the number of a descriptor");
+        }
+        naming.number = "1048576";
+        refuse_listener(&naming, -EBADF, INITSYNC_STAGE_PROTOCOL, "pidfd_getfd");
+        naming.number = "18446744073709551616";
+        refuse_listener(&naming, -EPROTO, INITSYNC_STAGE_WIRE, "procSeccomp: arg: expected");
+}
+
+/* The packet that should bring the descriptor: without one, with two, none at all, one too long. */
+struct second {
+        const char *data;
+        size_t n, n_fds;
+};
+
+static int second_packet(int socket, void *arg) {
+        static const char *const first[] = { BARE_READY, "<" BARE_RUN, "{\"type\":\"procSeccomp\",\"flags\":1,\"arg\":3}", NULL };
+        const struct second *second = arg;
+        char *data = calloc(1, 8192);
+
+        if (bare_play(socket, first) < 0)
+                return 1;
+        if (!second->data)
+                return 0;
+        memset(data, 'n', 8191);
+        memcpy(data, second->data, strlen(second->data));
+        BARE_CHECK(bare_send_fds(socket, data, second->n, open("/dev/null", O_RDONLY), second->n_fds) == 0);
+        for (;;)
+                pause();
+}
+
+static void test_second_packet(void **state) {
+        static const struct {
+                struct second second;
+                int code;
+                const char *text;
+        } rows_[] = {
+                { { "name", 4, 0 }, -EPROTO, "procSeccomp: expected a descriptor in the packet after it" },
+                { { "name", 4, 2 }, -EPROTO, "procSeccomp: a packet with several descriptors" },
+                { { "name", 4, 253 }, -EPROTO, "procSeccomp: a packet with several descriptors" },
+                { { "name", 8000, 1 }, -EMSGSIZE, "procSeccomp" },
+                { { "", 0, 1 }, -EPROTO, "an empty packet" },
+                { { BARE_ERROR("x"), 4, 0 }, -EPROTO, "procSeccomp" },
+                { { NULL, 0, 0 }, -ECONNRESET, "before the conversation was complete" },
+        };
+        size_t i;
+
+        (void)state;
+        for (i = 0; i < sizeof(rows_) / sizeof(rows_[0]); i++) {
+                struct duo duo;
+
+                duo_init(&duo);
+                duo.options.flags = INITSYNC_PARENT_SECCOMP_FD;
+                duo_start(&duo, second_packet, (void *)&rows_[i].second);
+                duo_run(&duo);
+                duo_failed(&duo, rows_[i].code, rows_[i].code == -ECONNRESET ? INITSYNC_STAGE_PEER : INITSYNC_STAGE_PROTOCOL,
+                           INITSYNC_STEP_SECCOMP, rows_[i].text);
+                assert_int_equal(duo.calls[DUO_SECCOMP], 0);
+                duo_end(&duo);
+        }
+}
+
+/* Both halves must have been told the same form. */
+static void test_forms_differ(void **state) {
+        static const char *const by_number[] = { BARE_READY, "<" BARE_RUN, BARE_SECCOMP("3"), ".", NULL };
+        static const char *const by_fd[] = { BARE_READY, "<" BARE_RUN, "{\"type\":\"procSeccomp\",\"flags\":1,\"arg\":3}", ".", NULL };
+        struct duo duo;
+
+        (void)state;
+        duo_init(&duo);
+        duo.options.flags = INITSYNC_PARENT_SECCOMP_FD;
+        duo_start(&duo, bare_child, (void *)by_number);
+        duo_run(&duo);
+        duo_failed(&duo, -EPROTO, INITSYNC_STAGE_PROTOCOL, INITSYNC_STEP_SECCOMP, "flags: expected a descriptor packet");
+        duo_end(&duo);
+        duo_init(&duo);
+        duo_start(&duo, bare_child, (void *)by_fd);
+        duo_run(&duo);
+        duo_failed(&duo, -EPROTO, INITSYNC_STAGE_PROTOCOL, INITSYNC_STEP_RUN, "procSeccomp out of order: expected no descriptor with it");
+        duo_end(&duo);
+}
+
+/* The number is a listener at one moment and something else at the next (A22): what the callback gets is always one. */
+static int race_numbers[2];
+
+/* A process with the same table of descriptors: a thread would do, but no sanitizer lets a forked process have one. */
+static void swap(void) {
+        int parent = getpid();
+
+        if (syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL) != 0)
+                return;
+        while (getppid() == parent) {
+                dup2(race_numbers[0], 100);
+                dup2(race_numbers[1], 100);
+        }
+        _exit(0);
+}
+
+static int swapping(int socket, void *arg) {
+        static const char *const rest[] = { BARE_READY, "<" BARE_RUN, BARE_SECCOMP("100"), NULL };
+        char packet[4096];
+
+        (void)arg;
+        race_numbers[0] = filter_listener();
+        race_numbers[1] = open("/dev/null", O_RDONLY);
+        dup2(race_numbers[0], 100);
+        swap();
+        if (bare_play(socket, rest) < 0)
+                return 1;
+        bare_receive(socket, packet, sizeof(packet), NULL);
+        _exit(0);
+}
+
+static int must_be_listener(struct duo *duo, int fd) {
+        char path[64], name[64];
+        ssize_t n;
+
+        (void)duo;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        n = readlink(path, name, sizeof(name) - 1);
+        return n > 0 && strncmp(name, "anon_inode:seccomp notify", (size_t)n) == 0 ? 0 : -1;
+}
+
+static void test_swapped_numbers(void **state) {
+        int i, good = 0;
+
+        (void)state;
+        for (i = 0; i < 60; i++) {
+                struct duo duo;
+
+                duo_init(&duo);
+                duo.on_seccomp = must_be_listener;
+                duo_start(&duo, swapping, NULL);
+                duo_run(&duo);
+                good += duo.result == 0;
+                if (duo.result < 0)
+                        duo_failed(&duo, -EPROTO, INITSYNC_STAGE_PROTOCOL, INITSYNC_STEP_SECCOMP, "expected a seccomp listener");
+                assert_int_equal(duo.calls[DUO_SECCOMP], duo.result == 0);
+                duo_end(&duo);
+        }
+        print_message("# %d of 60 were listeners\n", good);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                left_test(test_any_packet),
+                left_test(test_sent_before_we_refuse),
+                left_test(test_no_listener),
+                left_test(test_second_packet),
+                left_test(test_forms_differ),
+                left_test(test_swapped_numbers),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
