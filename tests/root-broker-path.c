@@ -85,10 +85,10 @@ static void magic_links_are_refused(void) {
 
         fails(rootfs, "magic", -ELOOP, SOURCE_OPENAT2);
         fails(rootfs, "proc/self/root", -ELOOP, SOURCE_OPENAT2);
-        fails(rootfs, "proc/self/fd/3", -ELOOP, SOURCE_OPENAT2);
+        fails(rootfs, "proc/self/exe", -ELOOP, SOURCE_OPENAT2);
         fails(rootfs, "proc/self/cwd", -ELOOP, SOURCE_OPENAT2);
         fails(NULL, "/proc/self/root", -ELOOP, SOURCE_OPENAT2);
-        fails(NULL, "/proc/self/fd/0", -ELOOP, SOURCE_OPENAT2);
+        fails(NULL, "/proc/self/exe", -ELOOP, SOURCE_OPENAT2);
         fails("/proc/self/root", "etc", -ELOOP, SOURCE_OPEN_ROOT);
         fails(rootfs, "self", -ELOOP, SOURCE_OPENAT2);
 }
@@ -212,6 +212,36 @@ static void proc_is_covered(void) {
         joined_stop(&joined, -1);
 }
 
+static void many(void) {
+        make_mounts(path_of("many"), 10001);
+        make_dir(path_of("dir"));
+        make_tmpfs(path_of("dir/sub"));
+        make_file(path_of("dir/sub/file"), 0);
+}
+
+/* L13: what counts is what would be cloned, not what the mount around the source has elsewhere. */
+static void many_mounts(void) {
+        struct source_request request = { .flags = INITSYNC_MOUNT_RECURSIVE, .userns_fd = -1, .source_fd = -1 };
+        const struct server_slot *slot;
+        struct joined joined;
+        char name[256], path[256], all[256];
+        int fd;
+
+        snprintf(path, sizeof(path), "%.200s", path_of("dir"));
+        snprintf(all, sizeof(all), "%.200s", path_of("many"));
+        joined_start(&joined, many);
+        request.path = path;
+        assert(broker_post(&joined.broker, &request, path, strlen(path)) == 0);
+        fd = joined_receive(&joined, name, sizeof(name));
+        assert(owner(fd, "sub/file") == 0);
+        close(fd);
+        request.path = all;
+        assert(broker_post(&joined.broker, &request, all, strlen(all)) == 0);
+        slot = joined_failed(&joined);
+        assert(slot->result.error == -E2BIG && slot->result.call == SOURCE_LISTMOUNT && slot->result.mounts > 10000);
+        joined_stop(&joined, -1);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 FORKED(symlinks_stay_inside, 0),
@@ -221,6 +251,7 @@ int main(int argc, char **argv) {
                 FORKED(five_thousand_links, 0),
                 FORKED(swapped_all_the_time, 0),
                 FORKED(proc_is_covered, FORKED_ROOT),
+                FORKED(many_mounts, 0),
         };
 
         return forked_main(argc, argv, "root-broker-path", tests, sizeof(tests) / sizeof(tests[0]));

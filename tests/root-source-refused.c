@@ -196,26 +196,11 @@ static void wrong_namespaces(void) {
         close(null);
 }
 
-/* 2^13 mounts, by binding a tree into itself, and then one at a time. */
-static void make_mounts(int n) {
-        int i, have = 1;
-
-        make_tmpfs(path_of("many"));
-        for (i = 0; i < 13; i++) {
-                make_dir(path_of("many/%d", i));
-                assert(mount(path_of("many"), path_of("many/%d", i), NULL, MS_BIND | MS_REC, NULL) == 0);
-                have *= 2;
-        }
-        make_dir(path_of("many/last"));
-        for (; have < n; have++)
-                assert(mount("test", path_of("many/last"), "tmpfs", 0, NULL) == 0);
-}
-
 static void too_many(void) {
         long start;
         int fd;
 
-        make_mounts(10000);
+        make_mounts(path_of("many"), 10000);
         fd = source_open(path_of("many"), NULL, INITSYNC_MOUNT_RECURSIVE);
         close(fd);
         assert(mount("test", path_of("many/last"), "tmpfs", 0, NULL) == 0);
@@ -231,7 +216,7 @@ static void too_many(void) {
 static void many_elsewhere(void) {
         int fd;
 
-        make_mounts(10001);
+        make_mounts(path_of("many"), 10001);
         make_tmpfs(path_of("wanted"));
         fd = source_open(path_of("wanted"), NULL, INITSYNC_MOUNT_RECURSIVE);
         close(fd);

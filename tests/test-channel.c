@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include "base/attr.h"
 #include "support/bytes.h"
@@ -244,7 +245,6 @@ static void test_deadlines(void **state) {
                 assert_int_equal(channel_wait(&ends->channel, 60), -ETIMEDOUT);
                 assert_in_range(now_ms() - start, 59, 5000);
                 assert_int_equal(channel_wait(&ends->channel, 0), -ETIMEDOUT);
-                /* The second packet has what is left, not as much again. */
                 socket_send_text(ends->theirs, MOUNT_FD);
                 start = now_ms();
                 assert_int_equal(receive(ends, 60), -ETIMEDOUT);
@@ -256,6 +256,24 @@ static void test_deadlines(void **state) {
         assert_int_equal(channel_send(&ends->channel, "x", 1, -1, 60), -ETIMEDOUT);
         assert_in_range(now_ms() - start, 59, 5000);
         setitimer(ITIMER_REAL, &never, NULL);
+}
+
+/* A message that comes late leaves its descriptor packet what is left of the time, not all of it again. */
+static void test_one_deadline_for_both(void **state) {
+        struct ends *ends = *state;
+        uint64_t start = now_ms();
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                usleep(300000);
+                socket_send_text(ends->theirs, MOUNT_FD);
+                _exit(0);
+        }
+        assert_int_equal(receive(ends, 400), -ETIMEDOUT);
+        assert_in_range(now_ms() - start, 399, 600);
+        assert_int_equal(ends->channel.n_kept, strlen(MOUNT_FD));
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_ends, close_ends)
@@ -272,6 +290,7 @@ int main(void) {
                 TEST(test_closed),
                 TEST(test_no_room),
                 TEST(test_deadlines),
+                TEST(test_one_deadline_for_both),
         };
 
         return cmocka_run_group_tests_name("channel", tests, NULL, NULL);

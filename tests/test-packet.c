@@ -307,7 +307,7 @@ static void test_reset_with_descriptor_first(void **state) {
         assert_int_equal(receive_fd(ends, data, 8, &fd, &why), PACKET_CLOSED);
 }
 
-/* SIGPIPE would end this process. */
+/* SIGPIPE would end this process; Linux raises it for streams only, so far. */
 static void test_gone(void **state) {
         struct ends *ends = *state;
         int r;

@@ -75,6 +75,27 @@ RAW int culprit_count(int fd, int max) {
         return count;
 }
 
+RAW int culprit_count_below(int fd, const char *path, int max) {
+        uint64_t id, last = 0, ids[BATCH];
+        struct stat_buffer buffer;
+        const struct sys_statmount *stat;
+        int r = mount_id(fd, &id), count = 1;
+        ssize_t n, i;
+
+        if (r < 0)
+                return r;
+        do {
+                n = next_batch(id, &last, ids);
+                if (n < 0)
+                        return (int)n;
+                for (i = 0; i < n; i++) {
+                        stat = stat_mount(ids[i], SYS_STATMOUNT_MNT_POINT, &buffer);
+                        count += !stat || is_below(stat->str + stat->mnt_point, path);
+                }
+        } while (n == BATCH && count <= max);
+        return count;
+}
+
 RAW static void name(const struct sys_statmount *stat, struct source_result *result) {
         copy(result->type, sizeof(result->type), stat->str + stat->fs_type);
         copy(result->point, sizeof(result->point), stat->str + stat->mnt_point);

@@ -12,6 +12,9 @@
 /* culprit_count() - mounts at or below @fd; may stop counting one past @max; a negative errno where it cannot tell */
 int culprit_count(int fd, int max);
 
+/* culprit_count_below() - of these, @fd's own and those at @path or below it; likewise, and slower */
+int culprit_count_below(int fd, const char *path, int max);
+
 /*
  * culprit_find() - after an id mapping was refused: fills result->type and result->point
  * @fd:         the source

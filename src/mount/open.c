@@ -58,6 +58,8 @@ PUBLIC int initsync_mount_open(const struct initsync_mount *mount, int *ret_fd, 
         if (fd < 0)
                 return request_error(&result, &request, mount->source, reterr);
         tree = source_clone(fd, &request, &result);
+        if (tree == -E2BIG && source_recount(fd, path_of(fd, path, sizeof(path)), &request, &result))
+                tree = source_clone(fd, &request, &result);
         if (tree == -EINVAL && result.mapping)
                 culprit_find(fd, &request, path_of(fd, path, sizeof(path)), &result);
         if (tree == -EPERM && result.mapping && culprit_is_mapped(fd))

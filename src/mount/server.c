@@ -60,11 +60,21 @@ RAW static int join(struct server *server, struct source_result *result) {
         return 0;
 }
 
+/* The path of @fd, for directories, without /proc. */
+RAW static const char *path_of(int fd, char *to, size_t size) {
+        return sys_fchdir(fd) == 0 && sys_getcwd(to, size) > 0 ? to : NULL;
+}
+
 RAW static void find_culprit(int fd, const struct source_request *request, struct source_result *result) {
         char path[4096];
-        int is_directory = sys_fchdir(fd) == 0 && sys_getcwd(path, sizeof(path)) > 0;
 
-        culprit_find(fd, request, is_directory ? path : NULL, result);
+        culprit_find(fd, request, path_of(fd, path, sizeof(path)), result);
+}
+
+RAW static int recount(int fd, struct source_request *request, struct source_result *result) {
+        char path[4096];
+
+        return source_recount(fd, path_of(fd, path, sizeof(path)), request, result);
 }
 
 RAW static int make(struct server *server, struct server_slot *slot) {
@@ -77,6 +87,8 @@ RAW static int make(struct server *server, struct server_slot *slot) {
         if (fd < 0)
                 return fd;
         tree = source_clone(fd, &slot->request, result);
+        if (tree == -E2BIG && recount(fd, &slot->request, result))
+                tree = source_clone(fd, &slot->request, result);
         if (tree == -EINVAL && result->mapping)
                 find_culprit(fd, &slot->request, result);
         if (tree == -EPERM && result->mapping && culprit_is_mapped(fd))

@@ -10,9 +10,6 @@
  */
 #define RETRIES 128
 
-/* A clone of more mounts than this is refused: the parent would pay for it in time and in the kernel's fs.mount-max. */
-#define MOUNTS_MAX 10000
-
 RAW static int open_path(int dirfd, const char *path, uint64_t flags, uint64_t resolve) {
         struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC | flags, .resolve = resolve };
         int fd, tries = 0;
@@ -121,7 +118,7 @@ RAW int source_clone(int fd, const struct source_request *request, struct source
         unsigned flags = request->flags & INITSYNC_MOUNT_RECURSIVE ? SYS_AT_RECURSIVE : 0;
         int tree, r;
 
-        if (flags) {
+        if (flags && !request->counted) {
                 r = culprit_count(fd, MOUNTS_MAX);
                 if (r > MOUNTS_MAX) {
                         result->mounts = (unsigned)r;
@@ -138,6 +135,17 @@ RAW int source_clone(int fd, const struct source_request *request, struct source
                 return r;
         }
         return tree;
+}
+
+RAW int source_recount(int fd, const char *path, struct source_request *request, struct source_result *result) {
+        int n = path ? culprit_count_below(fd, path, MOUNTS_MAX) : -EINVAL;
+
+        if (n < 0 || n > MOUNTS_MAX)
+                return 0;
+        request->counted = 1;
+        result->error = 0;
+        result->call = SOURCE_NONE;
+        return 1;
 }
 
 RAW int source_try_map(int fd, int userns_fd) {

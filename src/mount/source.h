@@ -29,6 +29,7 @@ struct source_request {
         uint64_t flags;                 /* INITSYNC_MOUNT_* */
         uint64_t attr_set, attr_clr, propagation;
         int userns_fd, source_fd;       /* -1 for none */
+        int counted;                    /* its mounts are not too many: culprit_count_below() said so */
 };
 
 struct source_result {
@@ -45,6 +46,17 @@ int source_resolve(const struct source_request *request, struct source_result *r
 
 /* source_clone() - a detached mount of what @fd names, with its id mapping and attributes; likewise */
 int source_clone(int fd, const struct source_request *request, struct source_result *result);
+
+/* A clone of more mounts than this is refused: the parent would pay for it in time and in the kernel's fs.mount-max. */
+#define MOUNTS_MAX 10000
+
+/*
+ * source_recount() - after -E2BIG of source_clone(): may it be tried again, with request->counted set here
+ * @path:       where @fd is, seen from the root directory of the calling task, or NULL
+ *
+ * What is counted at first is all below the mount that @fd lies on; @fd may be a directory deep inside of it.
+ */
+int source_recount(int fd, const char *path, struct source_request *request, struct source_result *result);
 
 /* source_try_map() - does the single mount that @fd lies on take this id mapping: 0 or a negative errno */
 int source_try_map(int fd, int userns_fd);

@@ -67,6 +67,24 @@ const char *make_tmpfs(const char *path) {
         return path;
 }
 
+/* 2^13 by binding a tree into itself, and then one at a time. */
+void make_mounts(const char *path, int n) {
+        char at[PATH_MAX];
+        int i, have = 1;
+
+        make_tmpfs(path);
+        for (i = 0; i < 13; i++) {
+                snprintf(at, sizeof(at), "%.4000s/%d", path, i);
+                make_dir(at);
+                assert(mount(path, at, NULL, MS_BIND | MS_REC, NULL) == 0);
+                have *= 2;
+        }
+        snprintf(at, sizeof(at), "%.4000s/last", path);
+        make_dir(at);
+        for (; have < n; have++)
+                assert(mount("test", at, "tmpfs", 0, NULL) == 0);
+}
+
 long owner(int dirfd, const char *name) {
         struct stat st;
 

@@ -27,6 +27,9 @@ const char *make_file(const char *path, uid_t uid);
 /** make_tmpfs() - mkdir and mount; returns @path */
 const char *make_tmpfs(const char *path);
 
+/** make_mounts() - a tree of @n (8192 or more) mounts at the new directory @path; one more fits at "last" in it */
+void make_mounts(const char *path, int n);
+
 /** owner() - the uid of @name below @dirfd, by fstatat(); -1 when it is not there */
 long owner(int dirfd, const char *name);
 
