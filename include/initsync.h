@@ -417,7 +417,8 @@ int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync
  * initsync_child_seccomp() - hand the seccomp listener to the parent, after the filter is loaded
  * @listener_fd: stays the caller's
  *
- * Makes no system call but write(2) and read(2), and with INITSYNC_CHILD_SECCOMP_FD one sendmsg(2), and does not allocate. A parent that is gone raises SIGPIPE here, unless the caller ignores it.
+ * Makes no system call but write(2) and read(2), and with INITSYNC_CHILD_SECCOMP_FD one sendmsg(2), and does not allocate. A
+ * parent that is gone is -ECONNRESET: a socket of this type raises no SIGPIPE.
  *
  * Return: as above; -EBADF for a negative @listener_fd.
  */
@@ -458,9 +459,8 @@ int initsync_attach(int source_fd, int target_fd, struct initsync_error *reterr)
  * @reterr:     details of a failure, or NULL
  *
  * Return: 0; -EINVAL for a wrong @mount (call ""), or for a file system that takes no id mapping (call "open_tree_attr" or
- * "mount_setattr"), in @reterr
- * which; -ENOENT, -ELOOP (a magic link without INITSYNC_MOUNT_MAGICLINK, too), -EACCES, -ENOTDIR for the path; -EPERM without
- * the right; -EOPNOTSUPP for what only open_tree_attr(2) can do (a source that is id-mapped already, below Linux 6.15);
+ * "mount_setattr"), in @reterr which; -ENOENT, -ELOOP (a magic link without INITSYNC_MOUNT_MAGICLINK, too), -EACCES, -ENOTDIR
+ * for the path; -EPERM without the right; -EOPNOTSUPP for what only open_tree_attr(2) can do (a source that is id-mapped already, below Linux 6.15);
  * -E2BIG for more than 10,000 mounts in one recursive clone; the errors of initsync_userns_open().
  */
 int initsync_mount_open(const struct initsync_mount *mount, int *ret_fd, struct initsync_error *reterr);

@@ -93,8 +93,9 @@ int error_say(struct initsync_error *error, int code, int stage, const char *cal
 
 void error_prefix(struct initsync_error *error, const char *format, ...) {
         char text[sizeof(error->text)], prefix[8192];
+        const char *rest = text, *dots = "";
+        size_t n, length;
         va_list args;
-        size_t n;
 
         if (!error)
                 return;
@@ -102,14 +103,16 @@ void error_prefix(struct initsync_error *error, const char *format, ...) {
         va_start(args, format);
         vsnprintf(prefix, sizeof(prefix), format, args);
         va_end(args);
-        /* Half of the line at most, so that a long name in the prefix cannot push the cause out. */
+        /* Half of the line at most, and what is cut is the middle, so that neither a long name nor a long path hides the cause. */
         n = text_escape(error->text, sizeof(error->text) / 2, prefix, strlen(prefix));
-        snprintf(error->text + n, sizeof(error->text) - n, ": %s", text);
-        text[0] = '\0';
-        /* snprintf() cuts in bytes. */
-        n = strlen(error->text);
-        memcpy(text, error->text, n + 1);
-        text_escape(error->text, sizeof(error->text), text, n);
+        length = strlen(text);
+        if (n + 2 + length >= sizeof(error->text)) {
+                rest += length - (sizeof(error->text) - n - sizeof(": \xe2\x80\xa6"));
+                while ((*rest & 0xc0) == 0x80)  /* not in the middle of a character */
+                        rest++;
+                dots = "\xe2\x80\xa6";
+        }
+        snprintf(error->text + n, sizeof(error->text) - n, ": %s%s", dots, rest);
 }
 
 size_t text_utf8(const unsigned char *s, size_t n) {

@@ -95,6 +95,8 @@ static void read_arg(struct reader *reader, struct message *message) {
 static void read_type(struct reader *reader, void *to) {
         struct envelope *envelope = to;
 
+        if (reader->error)              /* a second one: the first names the message in the complaint */
+                return;
         reader_text(reader, &envelope->type);
         envelope->known = type_of(&envelope->type);
 }
