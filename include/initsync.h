@@ -36,6 +36,8 @@
  *  - An object belongs to one thread at a time; different objects may be used by different threads at once. The user
  *    namespace cache alone is shared freely. The library never prints, exits, changes signal handling or dumpability, and
  *    never reaps a process that it did not make.
+ *  - A thread that has called unshare(CLONE_NEWPID), or joined a pid namespace for its children, makes no user namespaces and
+ *    serves no mounts (-EINVAL): the first process it makes would be the init of that namespace.
  *  - In a forked process a parent object is dead: calls give -ECHILD, free releases memory and descriptors only.
  *  - errno is no part of the interface; the return value is.
  *
@@ -117,13 +119,18 @@ struct initsync_idmap {
 #define INITSYNC_MOUNT_IDMAP_RECURSIVE  (UINT64_C(1) << 1)      /* map ids in all of it */
 #define INITSYNC_MOUNT_ATTR_RECURSIVE   (UINT64_C(1) << 2)      /* attributes on all of it */
 #define INITSYNC_MOUNT_MAGICLINK        (UINT64_C(1) << 3)      /* the source may pass through a /proc magic link */
-#define INITSYNC_MOUNT_AUTOMOUNT        (UINT64_C(1) << 4)      /* trigger an automount at the source */
+#define INITSYNC_MOUNT_AUTOMOUNT        (UINT64_C(1) << 4)      /* trigger an automount at the source, a directory */
+#define INITSYNC_MOUNT_CHILD_VIEW       (UINT64_C(1) << 5)      /* the source may be what only the child sees there */
 
 /**
  * struct initsync_mount - a mount source that a child wants, or may have
  * @size:       set by INITSYNC_MOUNT_INIT
  * @flags:      INITSYNC_MOUNT_*
- * @source:     absolute path in the child's mount namespace, before it pivots; 1 to 4,095 bytes of UTF-8
+ * @source:     absolute path in the child's mount namespace, before it pivots; 1 to 4,095 bytes of UTF-8. Outside of
+ *              options.rootfs it must be the same file that the runtime sees at that path, or -EACCES: a child that may mount
+ *              could lay anything over it. That is not asked for with INITSYNC_MOUNT_CHILD_VIEW, INITSYNC_MOUNT_MAGICLINK
+ *              and INITSYNC_PARENT_ALLOW_ANY_MOUNT; and with INITSYNC_MOUNT_RECURSIVE not of mounts below the source, which are
+ *              those of the child
  * @destination: where it will go, for the wire and for error texts; NULL for ""
  * @uids, @gids: extents, @n_uids and @n_gids of them (1 to INITSYNC_IDMAP_MAX); both or neither
  * @userns_fd:  a user namespace instead of @uids and @gids, or -1; the runtime opens it, a packet never does
@@ -192,7 +199,7 @@ struct initsync_child;                  /* the container's side */
  * @work_ms:    silence of a live child in its own work: procHooksDone to procReady, procRun to end-of-file; 0 for no limit
  * @budget_ms:  the whole conversation without callbacks and those two spans, not reset by packets; 0 for 60 s,
  *              INITSYNC_NO_LIMIT for none
- * @grace_ms:   from procError to the kill of a child that may still read it; 0 for 500
+ * @grace_ms:   from procError to the kill of a child that may still read it; 0 for 500; INITSYNC_NO_LIMIT is -EINVAL
  * @rootfs:     absolute path of the root file system in the child's mount namespace, or NULL: sources below it are
  *              resolved inside it, at the time of the request
  * @mounts:     the mounts that the child may ask for, each once; what is mounted is this entry, not the packet
@@ -245,7 +252,8 @@ struct initsync_parent_options {
  * @reterr:     details of a failure, or NULL
  *
  * Nothing is started: what works in the child's mount namespace starts with the first mount request, is no thread of this
- * process, and no thread's namespace changes. Descriptors from the child are refused from here on (SO_PASSRIGHTS where the
+ * process, and no thread's namespace changes. It serves a child whose mount namespace belongs to a user namespace over which the
+ * runtime has CAP_SYS_ADMIN: that of an ordinary user enters a user namespace of its own first. Descriptors from the child are refused from here on (SO_PASSRIGHTS where the
  * kernel has it).
  *
  * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is
@@ -270,7 +278,8 @@ int initsync_parent_timeout_ms(const struct initsync_parent *parent);
  * until then 1 is returned. A child that broke the protocol gets no grace.
  *
  * Return: 1 while the conversation goes on (its clean-up included); 0 once the child has closed the socket after procRun;
- * -EPROTO, -ECONNRESET, -EREMOTEIO, -ETIMEDOUT; -EACCES for a mount that is not allowed; -EOPNOTSUPP for a request that
+ * -EPROTO, -ECONNRESET, -EREMOTEIO, -ETIMEDOUT; -EACCES for a mount that is not allowed, or whose source
+ * is not what the runtime sees at its path; -EOPNOTSUPP for a request that
  * no callback serves; what a callback returned; -ECHILD in a forked process; -EMSGSIZE for a packet longer than
  * 131,072 bytes; the errno of the system call that could not make a mount source (-ENOENT, -EINVAL for a file system that
  * takes no id mapping, -ELOOP, -EXDEV, -EPERM, ...).
@@ -370,7 +379,7 @@ int initsync_child_only(const int *keep, size_t n);
  *
  * Return: 0; -EREMOTEIO when the parent sent procError, its text in @reterr; -ECONNRESET when it closed or died; -ETIMEDOUT;
  * -EPROTO for an answer that is none to the question; -EBUSY for a call out of order (the step is in @reterr). After a
- * failure other than -EINVAL, -EMSGSIZE and -EBUSY every further call but initsync_child_fail() returns the same error.
+ * failure other than -EINVAL, -EILSEQ, -ENOMEM, -EMSGSIZE and -EBUSY every further call but initsync_child_fail() returns the same error.
  */
 
 /**

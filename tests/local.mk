@@ -19,6 +19,17 @@ UNIT_TESTS = \
 	tests/test-path \
 	tests/test-policy \
 	tests/test-reader \
+	tests/test-replay \
+	tests/test-session-child \
+	tests/test-session-death \
+	tests/test-session-fds \
+	tests/test-session-hostile \
+	tests/test-session-later \
+	tests/test-session-limits \
+	tests/test-session-ok \
+	tests/test-session-order \
+	tests/test-session-rules \
+	tests/test-session-silent \
 	tests/test-turn
 
 # The same, but they need root, and say so by a skip when they are not.
@@ -27,6 +38,8 @@ ROOT_TESTS = \
 	tests/root-broker \
 	tests/root-broker-death \
 	tests/root-broker-path \
+	tests/root-session \
+	tests/root-session-many \
 	tests/root-source \
 	tests/root-source-attr \
 	tests/root-source-path \
@@ -48,9 +61,12 @@ PYTHON_TESTS = \
 	tests/peer/selftest.py \
 	tests/tool-bad-input.py \
 	tests/tool-demo.py \
+	tests/tool-dev.py \
 	tests/tool-hang.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
+	tests/tool-mounts.py \
+	tests/tool-mounts-refused.py \
 	tests/tool-parent.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
@@ -67,10 +83,14 @@ tests_support_probe_LDADD =
 
 # Linked to every program of the first two lists.
 tests_support_libsupport_la_SOURCES = \
+	tests/support/bare.c \
+	tests/support/bare.h \
 	tests/support/bytes.c \
 	tests/support/bytes.h \
 	tests/support/deny.c \
 	tests/support/deny.h \
+	tests/support/duo.c \
+	tests/support/duo.h \
 	tests/support/file.c \
 	tests/support/file.h \
 	tests/support/filter.c \
@@ -81,10 +101,14 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/fuse.h \
 	tests/support/joined.c \
 	tests/support/joined.h \
+	tests/support/left.c \
+	tests/support/left.h \
 	tests/support/loop.c \
 	tests/support/loop.h \
 	tests/support/namespace.c \
 	tests/support/namespace.h \
+	tests/support/place.c \
+	tests/support/place.h \
 	tests/support/process.c \
 	tests/support/process.h \
 	tests/support/recording.c \
@@ -93,6 +117,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/socket.h \
 	tests/support/source.c \
 	tests/support/source.h \
+	tests/support/steps.c \
+	tests/support/steps.h \
 	tests/support/support.c \
 	tests/support/support.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -152,5 +178,6 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/parent.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
+	tests/support/container.py \
 	tests/support/tool.py \
 	tests/tap.sh

@@ -85,7 +85,7 @@ static void attached(void) {
         int fd;
 
         scene();
-        /* Roots of mounts: of a file system, of a bind, of a file; move_mount(2) itself would take each away from where it is. */
+        /* Roots of mounts: a file system's, a bind's, a file's; move_mount(2) itself would take each away from its place. */
         refused(open_at(path_of("source")), open_at(path_of("target")), -EINVAL, "statmount");
         make_dir(path_of("bound"));
         assert(mount(path_of("source/dir"), path_of("bound"), NULL, MS_BIND, NULL) == 0);

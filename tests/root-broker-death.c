@@ -118,6 +118,21 @@ static int start_and_wait(void) {
                 pause();
 }
 
+static pid_t copy;
+
+/* A copy that a fork made holds all of the embedder's descriptors, the task's end of file among them. */
+static int start_fork_and_wait(void) {
+        assert(start() == 0);
+        copy = fork();
+        if (copy == 0)
+                for (;;)
+                        pause();
+        say(joined_task(&session));
+        say(copy);
+        for (;;)
+                pause();
+}
+
 static int start_post_and_wait(void) {
         assert(start() == 0);
         assert(joined_post(&session, NULL, "/etc") == 0);
@@ -134,7 +149,7 @@ static int start_and_leave(void) {
 
 /* A task has no parent that must wait for it: here it is a subreaper that sees whether one is left. */
 static void orphaned_by(int (*run)(void), int by_kill) {
-        int said, task, pidfd;
+        int said, task, pidfd, gone;
         pid_t pid;
 
         assert(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
@@ -142,21 +157,24 @@ static void orphaned_by(int (*run)(void), int by_kill) {
         assert(initsync_pair(&session.sockets[0], &session.sockets[1]) == 0);
         pid = embedder(run, &said);
         task = hear(said);
+        copy = run == start_fork_and_wait ? hear(said) : 0;
         pidfd = sys_pidfd_open(task);
         if (by_kill)
                 kill(pid, SIGKILL);
         assert(waitpid(pid, NULL, 0) == pid);
-        if (pidfd >= 0) {
-                assert(process_gone(pidfd, 1000));
-                close(pidfd);
-        }
+        gone = pidfd < 0 || process_gone(pidfd, 1000);
+        close(pidfd);
+        if (copy)
+                process_end(copy);
+        if (!gone)
+                kill(task, SIGKILL);
         waitpid(task, NULL, __WALL);
         close(said);
         close(session.sockets[0]);
         close(session.sockets[1]);
         close(session.pidfd);
         process_end(session.child);
-        assert(process_none());
+        assert(gone && process_none());
 }
 
 static void embedder_is_killed(void) {
@@ -166,6 +184,7 @@ static void embedder_is_killed(void) {
                 orphaned_by(start_and_wait, 1);
         for (i = 0; i < 20; i++)
                 orphaned_by(start_post_and_wait, 1);
+        orphaned_by(start_fork_and_wait, 1);
 }
 
 static void embedder_exits(void) {
@@ -198,8 +217,7 @@ static void mount_fuse(void) {
         fuse = fuse_mount(make_dir(path_of("fuse")), flags);
         if (fuse < 0)
                 return;
-        if (fork() == 0) {
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (process_fork() == 0) {
                 fuse_serve(fuse, flags);
                 _exit(0);
         }
@@ -221,7 +239,7 @@ static void need_fuse(void) {
         close(fd);
 }
 
-/* Has the lookup been read by the server? Then no signal ends it, and the task is in state D or S for as long as it likes. */
+/* Once the server has read the lookup no signal ends it. */
 static void let_it_hang(void) {
         usleep(200000);
 }
@@ -289,7 +307,7 @@ static int post_hung_and_exec(void) {
         return 1;
 }
 
-/* As `syncdemo ... | cat`: whoever reads what the embedder writes sees the end of it although a task of its hangs for ever. */
+/* As in `syncdemo ... | cat`: who reads what the embedder writes sees the end of it, although a task of its hangs. */
 static void embedder_leaves_a_hung_task(void) {
         int (*const runs[])(void) = { post_hung_and_leave, post_hung_stop_and_leave, post_hung_and_exec };
         struct pollfd end;

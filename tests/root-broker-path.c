@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include "kernel/syscalls.h"
 #include "mount/source.h"
 #include "support/file.h"
@@ -15,7 +14,7 @@
 #include "support/namespace.h"
 #include "support/process.h"
 
-/* An image with everything that could lead out of it. What lies outside of it, on the host, is called the same but "host". */
+/* An image with everything that could lead out of it. On the outside the same directory has another file: "host". */
 static void image(void) {
         make_dir(path_of("etc"));
         make_file(path_of("etc/host"), 0);
@@ -96,7 +95,7 @@ static void magic_links_are_refused(void) {
 /* The flag is for the whole namespace only: in an image nothing the runtime wants is behind one. */
 static void magic_links_stay_refused_in_images(void) {
         struct source_request request = { .path = "proc/self/root", .flags = INITSYNC_MOUNT_MAGICLINK, .userns_fd = -1,
-                                          .source_fd = -1 };
+                                          .source_fd = -1, .any_view = 1 };
         struct source_result result = { .error = 0 };
         int fd;
 
@@ -146,7 +145,7 @@ static void five_thousand_links(void) {
 
 /* A34: a directory and a symlink out of the image change places as fast as they can. */
 static void swapped_all_the_time(void) {
-        struct source_request request = { .path = "swap/etc", .userns_fd = -1, .source_fd = -1 };
+        struct source_request request = { .path = "swap/etc", .userns_fd = -1, .source_fd = -1, .any_view = 1 };
         struct source_result result;
         int fd, tree, good = 0, i;
         pid_t swapper;
@@ -157,10 +156,10 @@ static void swapped_all_the_time(void) {
         make_file(path_of("rootfs/swap/etc/image"), 0);
         assert(symlink("../../../../../../../..", path_of("rootfs/up")) == 0);
         make_dir(path_of("rootfs/up2"));
-        swapper = fork();
+        swapper = process_fork();
         if (swapper == 0)
                 for (;;)
-                        syscall(SYS_renameat2, AT_FDCWD, path_of("rootfs/swap"), AT_FDCWD, path_of("rootfs/up"), 2 /* EXCHANGE */);
+                        renameat2(AT_FDCWD, path_of("rootfs/swap"), AT_FDCWD, path_of("rootfs/up"), RENAME_EXCHANGE);
         request.rootfs = path_of("rootfs");
         for (i = 0; i < 20000; i++) {
                 fd = source_resolve(&request, &result);
@@ -190,7 +189,8 @@ static void covers_proc(void) {
 /* A35: the task has no use for the /proc of the namespace that it is in. */
 static void proc_is_covered(void) {
         const struct initsync_idmap map = { 0, 100000, 65536 };
-        struct source_request request = { .flags = INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE, .source_fd = -1 };
+        const uint64_t all = INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE;
+        struct source_request request = { .flags = all, .source_fd = -1, .any_view = 1 };
         const struct server_slot *slot;
         struct joined joined;
         char name[256];
@@ -221,7 +221,7 @@ static void many(void) {
 
 /* L13: what counts is what would be cloned, not what the mount around the source has elsewhere. */
 static void many_mounts(void) {
-        struct source_request request = { .flags = INITSYNC_MOUNT_RECURSIVE, .userns_fd = -1, .source_fd = -1 };
+        struct source_request request = { .flags = INITSYNC_MOUNT_RECURSIVE, .userns_fd = -1, .source_fd = -1, .any_view = 1 };
         const struct server_slot *slot;
         struct joined joined;
         char name[256], path[256], all[256];

@@ -43,7 +43,8 @@ static void symlinks(void) {
 }
 
 static void magic_links(void) {
-        const char *const through[] = { "/proc/self/root/etc", "/proc/self/cwd", "/proc/self/fd/0", "/proc/thread-self/root" };
+        const char *const through[] = { "/proc/self/root/etc", "/proc/self/cwd", "/proc/self/fd/0",
+                                        "/proc/thread-self/root" };
         size_t i;
         int fd;
 
@@ -168,7 +169,7 @@ static void no_way_up(void) {
 /* A daemon of another process group than its visitors; a visitor that asks for the mount waits for it. */
 static int visit(const char *at) {
         struct initsync_mount mount = INITSYNC_MOUNT_INIT;
-        pid_t pid = fork();
+        pid_t pid = process_fork();
         int fd;
 
         if (pid == 0) {
@@ -182,7 +183,7 @@ static int visit(const char *at) {
 /* A37: the directory of an automount is as good as any while nobody asks for more; then its daemon gets word. */
 static void automount_is_left_alone(void) {
         char packet[512];
-        int ends[2], fd, visitor, daemon = fork();
+        int ends[2], fd, visitor, daemon = process_fork();
         struct pollfd word;
 
         if (daemon == 0)

@@ -134,7 +134,7 @@ static pid_t serve(const char *at, int flags) {
 
         if (fd < 0)
                 forked_skip("fuse: %s", strerror(-fd));
-        server = fork();
+        server = process_fork();
         if (server == 0) {
                 fuse_serve(fd, flags);
                 _exit(0);

@@ -206,7 +206,7 @@ static void mapped_already(int anew) {
                 return;
         }
         source_fails(at, source_map(200000, 65536), 0, -EOPNOTSUPP, "mount_setattr", "id-mapped already");
-        source_fails(at, source_map(200000, 65536), INITSYNC_MOUNT_RECURSIVE, -EOPNOTSUPP, "mount_setattr", "id-mapped already");
+        source_fails(at, source_map(200000, 65536), INITSYNC_MOUNT_RECURSIVE, -EOPNOTSUPP, "mount_setattr", "id-mapped");
 }
 
 static void mapped_anew(void) {

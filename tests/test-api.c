@@ -139,7 +139,7 @@ static void test_parent_options(void **state) {
         options = good, options.mounts = &mount, options.n_mounts = 1;
         wrong_parent(&options, pidfd, -EINVAL, "entry 0");
         mount.size--;
-        mount.flags = UINT64_C(1) << 5;
+        mount.flags = UINT64_C(1) << 6;
         wrong_parent(&options, pidfd, -EINVAL, "flags");
         options = good;
         wrong_parent(&options, -1, -EBADF, "");

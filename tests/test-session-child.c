@@ -90,11 +90,16 @@ static const struct {
         { ASK_MOUNT, { ANSWER, "@/srd" }, -EPROTO, INITSYNC_STAGE_MOUNT, "another name" },
         { ASK_MOUNT, { ANSWER, "/src" }, -EPROTO, INITSYNC_STAGE_WIRE, "exactly one is expected" },
         { ASK_MOUNT, { ANSWER, "@@/src" }, -EPROTO, INITSYNC_STAGE_WIRE, "a packet with several descriptors" },
-        { ASK_MOUNT, { PLEASE, "@" BARE_MOUNT_FD, "@/src" }, -EPROTO, INITSYNC_STAGE_WIRE, "a descriptor in its own packet" },
-        { ASK_MOUNT, { PLEASE, "{\"type\":\"procMountFd\",\"flags\":0,\"arg\":{\"type\":\"open_tree\"}}" }, -EPROTO, INITSYNC_STAGE_PROTOCOL, "procMountFd without a descriptor: expected procMountFd with one" },
-        { ASK_MOUNT, { PLEASE, "{\"type\":\"procMountFd\",\"flags\":1,\"arg\":{\"type\":\"a gift\"}}", "@/src" }, -EPROTO, INITSYNC_STAGE_WIRE, "procMountFd: arg.type: expected \"open_tree\" or \"plain-open\"" },
-        { ASK_MOUNT, { PLEASE, "{\"type\":\"procMountFd\",\"flags\":1}", "@/src" }, -EPROTO, INITSYNC_STAGE_WIRE, "procMountFd: arg is missing" },
-        { ASK_MOUNT, { PLEASE, BARE_HOOKS_DONE }, -EPROTO, INITSYNC_STAGE_PROTOCOL, "procHooksDone without a descriptor: expected procMountFd" },
+        { ASK_MOUNT, { PLEASE, "@" BARE_MOUNT_FD, "@/src" }, -EPROTO, INITSYNC_STAGE_WIRE,
+          "a descriptor in its own packet" },
+        { ASK_MOUNT, { PLEASE, "{\"type\":\"procMountFd\",\"flags\":0,\"arg\":{\"type\":\"open_tree\"}}" }, -EPROTO,
+          INITSYNC_STAGE_PROTOCOL, "procMountFd without a descriptor: expected procMountFd with one" },
+        { ASK_MOUNT, { PLEASE, "{\"type\":\"procMountFd\",\"flags\":1,\"arg\":{\"type\":\"a gift\"}}", "@/src" }, -EPROTO,
+          INITSYNC_STAGE_WIRE, "procMountFd: arg.type: expected \"open_tree\" or \"plain-open\"" },
+        { ASK_MOUNT, { PLEASE, "{\"type\":\"procMountFd\",\"flags\":1}", "@/src" }, -EPROTO, INITSYNC_STAGE_WIRE,
+          "procMountFd: arg is missing" },
+        { ASK_MOUNT, { PLEASE, BARE_HOOKS_DONE }, -EPROTO, INITSYNC_STAGE_PROTOCOL,
+          "procHooksDone without a descriptor: expected procMountFd" },
         { ASK_MOUNT, { PLEASE, "nonsense" }, -EPROTO, INITSYNC_STAGE_WIRE, "message: expected" },
         { ASK_MOUNT, { PLEASE, BARE_ERROR("no \\u001b[2J") }, -EREMOTEIO, INITSYNC_STAGE_PEER, "parent: no \\x1b[2J" },
         { ASK_MOUNT, { PLEASE, BARE_ERROR("") }, -EREMOTEIO, INITSYNC_STAGE_PEER, "parent: it failed and did not say why" },
@@ -104,10 +109,13 @@ static const struct {
         { ASK_MOUNT, { ANSWER }, -ECONNRESET, INITSYNC_STAGE_PEER, "the parent closed the socket, or died" },
         { ASK_MOUNT, { PLEASE, "<eof" }, -ETIMEDOUT, INITSYNC_STAGE_PEER, "the parent did not answer in time" },
         { ASK_MOUNT, { ANSWER, "<eof" }, -ETIMEDOUT, INITSYNC_STAGE_PEER, "the parent did not answer in time" },
-        { ASK_MOUNT, { BARE_ERROR("before you asked"), "~60" }, -EREMOTEIO, INITSYNC_STAGE_PEER, "parent: before you asked" },
+        { ASK_MOUNT, { BARE_ERROR("before you asked"), "~60" }, -EREMOTEIO, INITSYNC_STAGE_PEER,
+          "parent: before you asked" },
         { ASK_HOOKS, { "<" BARE_HOOKS, "~700", BARE_HOOKS_DONE, "<eof" }, 0, 0, NULL },         /* no limit there */
-        { ASK_HOOKS, { "<" BARE_HOOKS, BARE_RUN }, -EPROTO, INITSYNC_STAGE_PROTOCOL, "the parent sent procRun without a descriptor: expected procHooksDone" },
-        { ASK_HOOKS, { "<" BARE_HOOKS, "{\"type\":\"procHooksDone\",\"flags\":1}", "@x" }, -EPROTO, INITSYNC_STAGE_PROTOCOL, "procHooksDone with a descriptor: expected procHooksDone without" },
+        { ASK_HOOKS, { "<" BARE_HOOKS, BARE_RUN }, -EPROTO, INITSYNC_STAGE_PROTOCOL,
+          "the parent sent procRun without a descriptor: expected procHooksDone" },
+        { ASK_HOOKS, { "<" BARE_HOOKS, "{\"type\":\"procHooksDone\",\"flags\":1}", "@x" }, -EPROTO, INITSYNC_STAGE_PROTOCOL,
+          "procHooksDone with a descriptor: expected procHooksDone without" },
         { ASK_HOOKS, { "<" BARE_HOOKS, BARE_HOOKS }, -EPROTO, INITSYNC_STAGE_PROTOCOL, "the parent sent procHooks" },
         { ASK_HOOKS, { "<" BARE_HOOKS, BARE_ERROR("hook 3") }, -EREMOTEIO, INITSYNC_STAGE_PEER, "parent: hook 3" },
         { ASK_HOOKS, { "<" BARE_HOOKS }, -ECONNRESET, INITSYNC_STAGE_PEER, "the parent closed the socket, or died" },
@@ -116,9 +124,11 @@ static const struct {
         { ASK_READY, { "<" BARE_READY, BARE_ERROR("not ready") }, -EREMOTEIO, INITSYNC_STAGE_PEER, "parent: not ready" },
         { ASK_READY, { "<" BARE_READY }, -ECONNRESET, INITSYNC_STAGE_PEER, "the parent closed" },
         { ASK_SECCOMP, { LISTENER, BARE_SECCOMP_DONE, "<eof" }, 0, 0, NULL },
-        { ASK_SECCOMP, { LISTENER, BARE_RUN }, -EPROTO, INITSYNC_STAGE_PROTOCOL, "the parent sent procRun: expected procSeccompDone" },
+        { ASK_SECCOMP, { LISTENER, BARE_RUN }, -EPROTO, INITSYNC_STAGE_PROTOCOL,
+          "the parent sent procRun: expected procSeccompDone" },
         { ASK_SECCOMP, { LISTENER, BARE_ERROR("no agent") }, -EREMOTEIO, INITSYNC_STAGE_PEER, "parent: no agent" },
-        { ASK_SECCOMP, { LISTENER, BARE_ERROR("") }, -EREMOTEIO, INITSYNC_STAGE_PEER, "parent: it failed and did not say why" },
+        { ASK_SECCOMP, { LISTENER, BARE_ERROR("") }, -EREMOTEIO, INITSYNC_STAGE_PEER,
+          "parent: it failed and did not say why" },
         { ASK_SECCOMP, { LISTENER }, -ECONNRESET, INITSYNC_STAGE_PEER, "the parent closed" },
         { ASK_SECCOMP, { LISTENER, "<eof" }, -ETIMEDOUT, INITSYNC_STAGE_PEER, "the parent did not answer in time" },
 };
@@ -131,7 +141,8 @@ static void one(size_t i) {
         begin(&talk, bare_child, (void *)rows[i].parent, 300, 0);
         r = ask(&talk, rows[i].question);
         if (r != rows[i].code || (r < 0 && (talk.error.stage != rows[i].stage || !strstr(talk.error.text, rows[i].text)))) {
-                fail_msg("row %zu: %d, stage %d: %s; expected %d, stage %d: %s", i, r, talk.error.stage, r ? talk.error.text : "",
+                fail_msg("row %zu: %d, stage %d: %s; expected %d, stage %d: %s", i, r, talk.error.stage, r ? talk.error.text
+                         : "",
                          rows[i].code, rows[i].stage, rows[i].text);
         }
         assert_true(duo_now() - talk.start < 1300);
@@ -211,12 +222,27 @@ static void test_parent_killed(void **state) {
         }
 }
 
-/* A plain open(2) of the parent's becomes what the other answer is: a detached mount, with the attributes that were asked for. */
+/* After the parent's procError the child has nothing to add. */
+static void test_no_answer_to_an_error(void **state) {
+        static const char *const script[] = { PLEASE, BARE_ERROR("you know why"), "<eof", NULL };
+        struct talk talk;
+
+        (void)state;
+        begin(&talk, bare_child, (void *)script, 1000, 0);
+        assert_int_equal(ask(&talk, ASK_MOUNT), -EREMOTEIO);
+        assert_int_equal(initsync_child_fail(talk.child, &talk.error), 0);
+        finish(&talk, 0);
+}
+
+/*
+ * A plain open(2) of the parent's becomes what the other answer is: a detached mount, with the attributes that were asked
+ * for.
+ */
 static void test_plain_open(void **state) {
         static const char *const script[] = { PLEASE, BARE_PLAIN_OPEN, "@/src", "<eof", NULL };
         struct initsync_mount mount = INITSYNC_MOUNT_INIT;
         struct talk talk;
-        int tree, fd = -1, kept = bare_gift;
+        int tree, fd = -1, kept_fd, kept = bare_gift;
 
         (void)state;
         if (!may_mount)
@@ -231,6 +257,9 @@ static void test_plain_open(void **state) {
         assert_int_equal(openat(fd, "new", O_CREAT | O_WRONLY | O_CLOEXEC, 0600), -1);
         assert_int_equal(errno, EROFS);
         assert_false(place_has(fd, "../etc"));
+        kept_fd = openat(tree, "new", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        assert_true(kept_fd >= 0);      /* it is a clone: what the parent opened is as it was */
+        close(kept_fd);
         finish(&talk, 0);
         close(fd);
         close(tree);
@@ -243,10 +272,12 @@ int main(void) {
                 left_test(test_answers),
                 left_test(test_packet_sizes),
                 left_test(test_parent_killed),
+                left_test(test_no_answer_to_an_error),
                 left_test(test_plain_open),
         };
 
-        may_mount = place_enter() && initsync_feature("open_tree_attr") == 1;   /* the clone of a detached mount: Linux 6.15 */
+        may_mount = place_enter() &&
+                initsync_feature("open_tree_attr") == 1;   /* the clone of a detached mount: Linux 6.15 */
         bare_gift = open("/dev/null", O_RDONLY | O_CLOEXEC);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,44 +31,61 @@ static const struct row rows[] = {
         { { BARE_HOOKS BARE_HOOKS, "." }, WIRE, INITSYNC_STEP_MOUNTS, "expected", 0, 0 },
         { { "{\"type\":\"procHooks\"}", "." }, WIRE, INITSYNC_STEP_MOUNTS, "flags", 0, 0 },
         { { "{\"flags\":0}", "." }, WIRE, INITSYNC_STEP_MOUNTS, "type", 0, 0 },
-        { { "{\"type\":\"procHooks\",\"flags\":\"0\"}", "." }, WIRE, INITSYNC_STEP_MOUNTS, "procHooks: flags: expected", 0, 0 },
-        { { BARE_PLAIN("procFly\\u001b[2J"), "." }, WIRE, INITSYNC_STEP_MOUNTS, "message: type: \"procFly\\x1b[2J\" is unknown", 0, 0 },
+        { { "{\"type\":\"procHooks\",\"flags\":\"0\"}", "." }, WIRE, INITSYNC_STEP_MOUNTS, "procHooks: flags: expected", 0,
+          0 },
+        { { BARE_PLAIN("procFly\\u001b[2J"), "." }, WIRE, INITSYNC_STEP_MOUNTS,
+          "message: type: \"procFly\\x1b[2J\" is unknown", 0, 0 },
         { { BARE_PLAIN("procMountPlease"), "." }, WIRE, INITSYNC_STEP_MOUNTS, "procMountPlease: arg is missing", 0, 0 },
-        { { "{\"type\":\"procReady\",\"flags\":0,\"arg\":1}", "." }, WIRE, INITSYNC_STEP_MOUNTS, "procReady: arg: expected no argument", 0, 0 },
-        { { REQUEST("{\"source\":1,\"destination\":\"\",\"device\":\"\"}"), "." }, WIRE, INITSYNC_STEP_MOUNTS, "procMountPlease: arg.source: expected", 0, 0 },
-        { { REQUEST("{\"source\":\"/a\\u0000b\",\"destination\":\"\",\"device\":\"\"}"), "." }, WIRE, INITSYNC_STEP_MOUNTS, "procMountPlease: arg.source: expected", 0, 0 },
+        { { "{\"type\":\"procReady\",\"flags\":0,\"arg\":1}", "." }, WIRE, INITSYNC_STEP_MOUNTS,
+          "procReady: arg: expected no argument", 0, 0 },
+        { { REQUEST("{\"source\":1,\"destination\":\"\",\"device\":\"\"}"), "." }, WIRE, INITSYNC_STEP_MOUNTS,
+          "procMountPlease: arg.source: expected", 0, 0 },
+        { { REQUEST("{\"source\":\"/a\\u0000b\",\"destination\":\"\",\"device\":\"\"}"), "." }, WIRE, INITSYNC_STEP_MOUNTS,
+          "procMountPlease: arg.source: expected", 0, 0 },
         { { BARE_HOOKS, "<" BARE_HOOKS_DONE, "nonsense", "." }, WIRE, INITSYNC_STEP_PIVOT, "message: expected", 1, 0 },
         { { RUNNING, "nonsense", "." }, WIRE, INITSYNC_STEP_RUN, "message: expected", 1, 1 },
         { { RUNNING, BARE_SECCOMP("\"3\""), "." }, WIRE, INITSYNC_STEP_RUN, "procSeccomp: arg: expected", 1, 1 },
         /* what is the parent's to say */
-        { { BARE_HOOKS_DONE, "." }, PROTO, INITSYNC_STEP_MOUNTS, "procHooksDone out of order: expected procMountPlease, procHooks, procReady", 0, 0 },
+        { { BARE_HOOKS_DONE, "." }, PROTO, INITSYNC_STEP_MOUNTS,
+          "procHooksDone out of order: expected procMountPlease, procHooks, procReady", 0, 0 },
         { { BARE_RUN, "." }, PROTO, INITSYNC_STEP_MOUNTS, "procRun out of order", 0, 0 },
         { { BARE_MOUNT_FD, "." }, PROTO, INITSYNC_STEP_MOUNTS, "procMountFd out of order", 0, 0 },
-        { { RUNNING, BARE_SECCOMP_DONE, "." }, PROTO, INITSYNC_STEP_RUN, "procSeccompDone out of order: expected procSeccomp", 1, 1 },
+        { { RUNNING, BARE_SECCOMP_DONE, "." }, PROTO, INITSYNC_STEP_RUN,
+          "procSeccompDone out of order: expected procSeccomp", 1, 1 },
         /* a descriptor packet is announced where none belongs */
-        { { "{\"type\":\"procHooks\",\"flags\":1}", "." }, PROTO, INITSYNC_STEP_MOUNTS, "procHooks out of order: expected no descriptor with it", 0, 0 },
-        { { "{\"type\":\"procReady\",\"flags\":3}", "." }, PROTO, INITSYNC_STEP_MOUNTS, "procReady out of order: expected no descriptor with it", 0, 0 },
+        { { "{\"type\":\"procHooks\",\"flags\":1}", "." }, PROTO, INITSYNC_STEP_MOUNTS,
+          "procHooks out of order: expected no descriptor with it", 0, 0 },
+        { { "{\"type\":\"procReady\",\"flags\":3}", "." }, PROTO, INITSYNC_STEP_MOUNTS,
+          "procReady out of order: expected no descriptor with it", 0, 0 },
         /* while an answer is due */
         { { BARE_HOOKS, BARE_HOOKS, "." }, PROTO, INITSYNC_STEP_PIVOT, "procHooks out of order: expected procReady", 1, 0 },
         { { BARE_READY, BARE_READY, "." }, PROTO, INITSYNC_STEP_RUN, "procReady out of order", 0, 1 },
         /* after procRun */
-        { { RUNNING, BARE_READY, "." }, PROTO, INITSYNC_STEP_RUN, "procReady out of order: expected procSeccomp, end-of-file", 1, 1 },
+        { { RUNNING, BARE_READY, "." }, PROTO, INITSYNC_STEP_RUN,
+          "procReady out of order: expected procSeccomp, end-of-file", 1, 1 },
         { { RUNNING, BARE_HOOKS, "." }, PROTO, INITSYNC_STEP_RUN, "procHooks out of order", 1, 1 },
         { { RUNNING, BARE_MOUNT("/"), "." }, PROTO, INITSYNC_STEP_RUN, "procMountPlease out of order", 1, 1 },
-        { { BARE_HOOKS, "<" BARE_HOOKS_DONE, BARE_MOUNT("/"), "." }, PROTO, INITSYNC_STEP_PIVOT, "procMountPlease out of order: expected procReady", 1, 0 },
+        { { BARE_HOOKS, "<" BARE_HOOKS_DONE, BARE_MOUNT("/"), "." }, PROTO, INITSYNC_STEP_PIVOT,
+          "procMountPlease out of order: expected procReady", 1, 0 },
         { { BARE_SECCOMP("3"), "." }, PROTO, INITSYNC_STEP_MOUNTS, "procSeccomp out of order", 0, 0 },
         /* requests that nothing allows */
-        { { REQUEST("{\"source\":\"/tmpfs\",\"destination\":\"/mnt\",\"device\":\"tmpfs\"}"), "." }, PROTO, INITSYNC_STEP_MOUNTS, "expected MS_BIND", 0, 0 },
+        { { REQUEST("{\"source\":\"/tmpfs\",\"destination\":\"/mnt\",\"device\":\"tmpfs\"}"), "." }, PROTO,
+          INITSYNC_STEP_MOUNTS, "expected MS_BIND", 0, 0 },
         /* it tells us itself */
-        { { BARE_ERROR("") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS, "child: it failed and did not say why", 0, 0 },
-        { { BARE_PLAIN("procError") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS, "child: it failed and did not say why", 0, 0 },
-        { { BARE_ERROR("%n%s%n\\n\\u001b]0;x\\u0007") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS, "child: %n%s%n\\x0a\\x1b]0;x\\x07", 0, 0 },
+        { { BARE_ERROR("") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS, "child: it failed and did not say why",
+          0, 0 },
+        { { BARE_PLAIN("procError") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS,
+          "child: it failed and did not say why", 0, 0 },
+        { { BARE_ERROR("%n%s%n\\n\\u001b]0;x\\u0007") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS,
+          "child: %n%s%n\\x0a\\x1b]0;x\\x07", 0, 0 },
         { { RUNNING, BARE_ERROR("late") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_RUN, "child: late", 1, 1 },
         /* nothing after procError counts */
-        { { BARE_ERROR("first"), BARE_HOOKS, BARE_READY, BARE_ERROR("second") }, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS, "child: first", 0, 0 },
+        { { BARE_ERROR("first"), BARE_HOOKS, BARE_READY, BARE_ERROR("second") }, -EREMOTEIO, INITSYNC_STAGE_PEER,
+          INITSYNC_STEP_MOUNTS, "child: first", 0, 0 },
         /* end-of-file, by exit, at each step */
         { { NULL }, -ECONNRESET, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS, "exit status 0", 0, 0 },
-        { { BARE_HOOKS, "<" BARE_HOOKS_DONE }, -ECONNRESET, INITSYNC_STAGE_PEER, INITSYNC_STEP_PIVOT, "exit status 0", 1, 0 },
+        { { BARE_HOOKS, "<" BARE_HOOKS_DONE }, -ECONNRESET, INITSYNC_STAGE_PEER, INITSYNC_STEP_PIVOT, "exit status 0", 1,
+          0 },
 };
 
 static void expect(const struct row *row, const struct duo *duo) {
@@ -262,7 +279,8 @@ static void test_a_million_requests(void **state) {
         duo.options.n_mounts = 1;
         duo_start(&duo, asks_for_ever, (void *)"/");
         duo_run(&duo);
-        duo_failed(&duo, -EACCES, INITSYNC_STAGE_POLICY, INITSYNC_STEP_MOUNTS, "listed by the runtime, but not so: recursion of the bind differs");
+        duo_failed(&duo, -EACCES, INITSYNC_STAGE_POLICY, INITSYNC_STEP_MOUNTS,
+                   "listed by the runtime, but not so: recursion of the bind differs");
         duo_end(&duo);
 
         duo_init(&duo);

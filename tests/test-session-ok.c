@@ -74,11 +74,21 @@ static void check_times(const struct duo *duo) {
         assert_true(duo->events[duo->n_events - 1].time_ns / 1000000 <= (uint64_t)duo_now());
 }
 
+static int must_be_listener(struct duo *duo, int fd) {
+        char path[64], name[64] = "";
+
+        (void)duo;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return fd >= 3 && readlink(path, name, sizeof(name) - 1) > 0 && strcmp(name, "anon_inode:seccomp notify") == 0 &&
+               fcntl(fd, F_GETFD) & FD_CLOEXEC ? 0 : -1;
+}
+
 /* By run() or by a loop of the embedder's own, with each callback there or not. */
 static void one(int with, int own_loop, int has_ready) {
         struct duo duo;
 
         duo_init(&duo);
+        duo.on_seccomp = must_be_listener;
         if (!has_ready)
                 duo.options.ready = NULL;
         if (with & WITH_FD)
@@ -153,7 +163,8 @@ static void test_exec_fails(void **state) {
         assert_int_equal(initsync_parent_child_status(duo.parent, &status), 0);
         assert_int_equal(status, -1);
         duo_run(&duo);
-        duo_failed(&duo, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_RUN, "child: exec /nonexistent/program: there is none");
+        duo_failed(&duo, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_RUN,
+                   "child: exec /nonexistent/program: there is none");
         assert_int_equal(WEXITSTATUS(duo.error.status), 3);
         assert_int_equal(initsync_parent_child_status(duo.parent, &status), 1);
         assert_int_equal(WEXITSTATUS(status), 3);
@@ -198,7 +209,8 @@ static void test_expect_hooks(void **state) {
         duo.options.flags = INITSYNC_PARENT_EXPECT_HOOKS | INITSYNC_PARENT_NO_KILL;
         duo_start(&duo, ready_first, NULL);
         duo_run(&duo);
-        duo_failed(&duo, -EPROTO, INITSYNC_STAGE_PROTOCOL, INITSYNC_STEP_MOUNTS, "procReady out of order: expected procHooks before it");
+        duo_failed(&duo, -EPROTO, INITSYNC_STAGE_PROTOCOL, INITSYNC_STEP_MOUNTS,
+                   "procReady out of order: expected procHooks before it");
         assert_int_equal(duo.calls[DUO_READY], 0);
         duo_end(&duo);
         assert_int_equal(duo.status, 0);

@@ -6,9 +6,11 @@
 #include "support/left.h"
 #include "support/place.h"
 
+#include <sys/socket.h>
+
 /*
- * Every sequence of four messages, each sent when the one before was answered (A20). What must come of it is worked out here once
- * more, by hand, from the protocol's description: not with the library's table.
+ * Every sequence of four messages, each sent when the one before was answered (A20). What must come of it is worked out here
+ * once more, by hand, from the protocol's description: not with the library's table.
  */
 
 enum { MOUNT, HOOKS, READY, SECCOMP, ERROR, END, TYPES };
@@ -34,7 +36,8 @@ static int speak(int socket, void *arg) {
         for (i = 0; i < LENGTH && sequence[i] != END; i++) {
                 if (sequence[i] == SECCOMP) {
                         listener = listener < 0 ? filter_listener() : listener;
-                        snprintf(packet, sizeof(packet), "{\"type\":\"procSeccomp\",\"flags\":0,\"arg\":%d}", listener < 0 ? 3 : listener);
+                        snprintf(packet, sizeof(packet), "{\"type\":\"procSeccomp\",\"flags\":0,\"arg\":%d}", listener < 0
+                                 ? 3 : listener);
                 } else {
                         snprintf(packet, sizeof(packet), "%s", packets[(int)sequence[i]]);
                 }
@@ -101,7 +104,8 @@ static void one(const char *sequence) {
         duo_run(&duo);
         if (duo.result != o.code || duo.calls[DUO_ALLOW] != o.mounts || duo.calls[DUO_HOOKS] != o.hooks ||
             duo.calls[DUO_READY] != o.ready || duo.calls[DUO_SECCOMP] != o.seccomp)
-                fail_msg("sequence %d%d%d%d: %d, expected %d: %s", sequence[0], sequence[1], sequence[2], sequence[3], duo.result,
+                fail_msg("sequence %d%d%d%d: %d, expected %d: %s", sequence[0], sequence[1], sequence[2], sequence[3],
+                         duo.result,
                          o.code, duo.error.text);
         if (o.code)
                 duo_failed(&duo, o.code, o.code == -EPROTO ? INITSYNC_STAGE_PROTOCOL : INITSYNC_STAGE_PEER, o.step, NULL);
@@ -128,37 +132,41 @@ static void test_all_sequences(void **state) {
         }
 }
 
-/* Sent at once, without waiting for a single answer: nothing but mounts may be ahead of its turn. */
-static void test_blind_sequences(void **state) {
-        static const char *const blind[] = { BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_HOOKS, ".", NULL };
+/*
+ * Sent at once, without waiting for a single answer: nothing but mounts may be ahead of its turn. There is no room for all
+ * the answers, so that some are still due when procHooks is looked at.
+ */
+static void test_blind_sequence(void **state) {
+        static const char *const blind[] = {
+                BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_MOUNT("/"),
+                BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_MOUNT("/"), BARE_HOOKS, ".", NULL,
+        };
         struct duo duo;
+        int small = 0;
 
         (void)state;
         if (!may_mount)
                 skip();
         duo_init(&duo);
-        duo.later = DUO_ALLOW;
-        duo.options.work_ms = 300;
         duo.on_allow = serve_tmpfs;
+        duo.options.timeout_ms = 2000;
         duo_start(&duo, bare_child, (void *)blind);
-        assert_int_equal(duo_run(&duo), -EDEADLK);
-        usleep(50000);                          /* by now all three are there */
-        duo.later = DUO_NONE;
-        assert_int_equal(initsync_parent_resume(duo.parent, 0, NULL), 0);
+        assert_int_equal(setsockopt(duo.socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
         duo_run(&duo);
-        if (duo.result == -EPROTO)              /* unless the task was faster than we */
-                duo_failed(&duo, -EPROTO, INITSYNC_STAGE_PROTOCOL, INITSYNC_STEP_MOUNTS, "silence until all mount requests are answered");
-        assert_int_equal(duo.result == -EPROTO ? 0 : 1, duo.calls[DUO_HOOKS]);
+        duo_failed(&duo, -EPROTO, INITSYNC_STAGE_PROTOCOL, INITSYNC_STEP_MOUNTS,
+                   "silence until all mount requests are answered");
+        assert_int_equal(duo.calls[DUO_HOOKS], 0);
         duo_end(&duo);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 left_test(test_all_sequences),
-                left_test(test_blind_sequences),
+                left_test(test_blind_sequence),
         };
 
-        may_mount = place_enter() && initsync_feature("open_tree_attr") == 1;   /* the clone of a detached mount: Linux 6.15 */
+        may_mount = place_enter() &&
+                initsync_feature("open_tree_attr") == 1;   /* the clone of a detached mount: Linux 6.15 */
         if (may_mount)
                 detached = place_tmpfs("proof");
         may_mount = detached >= 0;

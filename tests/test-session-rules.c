@@ -284,7 +284,8 @@ static void test_reaped_by_others(void **state) {
 
         (void)state;
         for (mode = 0; mode < 3; mode++) {
-                struct sigaction ignore = { .sa_handler = mode == 0 ? SIG_IGN : SIG_DFL, .sa_flags = mode == 1 ? SA_NOCLDWAIT : 0 };
+                struct sigaction ignore = { .sa_handler = mode == 0 ? SIG_IGN : SIG_DFL, .sa_flags = mode == 1
+                                            ? SA_NOCLDWAIT : 0 };
                 struct pollfd one;
 
                 assert_int_equal(sigaction(SIGCHLD, &ignore, NULL), 0);

@@ -30,7 +30,8 @@ static const struct {
         int needs_mount;
 } silences[] = {
         { { NULL }, INITSYNC_STEP_MOUNTS, "the child sent no first message in time", 0 },
-        { { BARE_MOUNT("/"), "<" BARE_MOUNT_FD, "<fd", NULL }, INITSYNC_STEP_MOUNTS, "the whole conversation took too long", 1 },
+        { { BARE_MOUNT("/"), "<" BARE_MOUNT_FD, "<fd", NULL }, INITSYNC_STEP_MOUNTS, "the whole conversation took too long",
+          1 },
         { { BARE_HOOKS, "<" BARE_HOOKS_DONE, NULL }, INITSYNC_STEP_PIVOT, "the child was silent for longer", 0 },
         { { BARE_HOOKS, NULL }, INITSYNC_STEP_PIVOT, "the child was silent for longer", 0 },
         { { BARE_READY, "<" BARE_RUN, NULL }, INITSYNC_STEP_RUN, "the child was silent for longer", 0 },
@@ -93,7 +94,8 @@ static void test_stopped(void **state) {
 
 /* With no limit nothing of it is a failure. */
 static void test_no_limit(void **state) {
-        static const char *const script[] = { "~700", BARE_HOOKS, "<" BARE_HOOKS_DONE, "~100", BARE_READY, "<" BARE_RUN, "~100", NULL };
+        static const char *const script[] = { "~700", BARE_HOOKS, "<" BARE_HOOKS_DONE, "~100", BARE_READY, "<" BARE_RUN,
+                                              "~100", NULL };
         struct duo duo;
 
         (void)state;
@@ -108,7 +110,8 @@ static void test_no_limit(void **state) {
 
 /* The child's own work is not the conversation's time: procHooksDone to procReady and procRun to the end do not count. */
 static void test_budget_pauses(void **state) {
-        static const char *const script[] = { BARE_HOOKS, "<" BARE_HOOKS_DONE, "~500", BARE_READY, "<" BARE_RUN, "~500", NULL };
+        static const char *const script[] = { BARE_HOOKS, "<" BARE_HOOKS_DONE, "~500", BARE_READY, "<" BARE_RUN, "~500",
+                                              NULL };
         struct duo duo;
 
         (void)state;
@@ -162,7 +165,8 @@ static void test_answers_not_taken(void **state) {
         duo_failed(&duos[0], -ETIMEDOUT, INITSYNC_STAGE_PEER, INITSYNC_STEP_MOUNTS, "the whole conversation took too long");
         assert_true(duos[0].took_ms >= 500 && duos[0].took_ms < 1500);
         assert_true(duos[0].calls[DUO_ALLOW] > 3);
-        duo_failed(&duos[1], -ETIMEDOUT, INITSYNC_STAGE_MOUNT, INITSYNC_STEP_MOUNTS, "/ was not made, or not taken by the child, in time");
+        duo_failed(&duos[1], -ETIMEDOUT, INITSYNC_STAGE_MOUNT, INITSYNC_STEP_MOUNTS,
+                   "/ was not made, or not taken by the child, in time");
         assert_true(duos[1].took_ms >= 400 && duos[1].took_ms < 1500);
         assert_int_equal(duos[1].error.request, duos[1].n_events ? duos[1].error.request : -1);
         assert_true(duos[1].error.request > 32);
@@ -231,8 +235,8 @@ static int embedder(int socket, void *arg) {
                 BARE_CHECK(initsync_parent_dispatch(duos[i].parent, NULL) == -ETIMEDOUT && duos[i].calls[DUO_KILL] == 1);
         }
         /* silence, grace, then one second of the kernel's own, and four more */
-        BARE_CHECK(duos[0].took_ms >= 1200 && duos[0].took_ms < 2200 && duos[0].error.status == SIGKILL);
-        BARE_CHECK(duos[1].took_ms >= 5200 && duos[1].took_ms < 6200 && duos[1].error.status == -1);
+        BARE_CHECK(duos[0].took_ms >= 1150 && duos[0].took_ms < 2200 && duos[0].error.status == SIGKILL);
+        BARE_CHECK(duos[1].took_ms >= 5150 && duos[1].took_ms < 6200 && duos[1].error.status == -1);
         BARE_CHECK(strstr(duos[1].error.text, "(the child is still there 5 s after SIGKILL)"));
         kill(duos[1].pid, SIGKILL);
         duo_end(&duos[0]);
@@ -259,7 +263,8 @@ int main(void) {
                 left_test(test_will_not_die),
         };
 
-        may_mount = place_enter() && initsync_feature("open_tree_attr") == 1;   /* the clone of a detached mount: Linux 6.15 */
+        may_mount = place_enter() &&
+                initsync_feature("open_tree_attr") == 1;   /* the clone of a detached mount: Linux 6.15 */
         if (may_mount)
                 detached = place_tmpfs("proof");
         may_mount = detached >= 0;

@@ -21,12 +21,16 @@ MAX = 4 << 20
 # ---- command lines -------------------------------------------------------------
 
 USAGE = (
-    (["run"], "run: unknown command"),
     (["bench"], "bench: unknown command"),
     (["ini"], "ini: unknown command"),
     (["--bundle"], "--bundle: unknown command"),
     (["\x1b[31m"], r"\\x1b\[31m: unknown command"),
-    (["help", "run"], "run: unknown command"),
+    (["help", "bench"], "bench: unknown command"),
+    (["run"], "run: too few arguments"),
+    (["run", "a", "b"], "run: too many arguments"),
+    (["run", "--sync-fd", "3", "a"], "run: unknown option --sync-fd"),
+    (["run", "--pid-file", "", "a"], "run: bad value of --pid-file"),
+    *((["run", "--", name], "run: bad ID") for name in ("", ".", "..", "a/b", "a b", "\u00e4", "a" * 1025)),
     (["help", "init", "more"], "help: too many arguments"),
     (["parent"], "parent: missing --sync-fd"),
     (["parent", "--sync-fd", "3"], "parent: missing --pid"),
@@ -80,8 +84,8 @@ def help_texts(place):
     text = tool.run("--help")
     equal((text.code, text.err), (0, ""))
     equal(tool.run("help"), text)
-    ok("syncdemo run" not in text.out and "bench" not in text.out, text.out)
-    for name in ("demo", "parent", "init", "idmap", "features", "help"):
+    ok("bench" not in text.out, text.out)
+    for name in ("demo", "run", "parent", "init", "idmap", "features", "help"):
         contains(text.out, "syncdemo " + name)
         one = tool.run("help", name)
         equal((one.code, one.err), (0, ""))
@@ -189,6 +193,28 @@ TEXTS = (
     (b'{"\\u001b[31m":1,"ociVersion":"\\u001b[31m"}', "ociVersion: expected a version"),
 )
 
+def limit(kind, soft=0, hard=1):
+    return {"type": kind, "soft": soft, "hard": hard}
+
+
+def device(**changes):
+    return {"path": "/dev/x", "type": "c", "major": 1, "minor": 3, **changes}
+
+
+DEVICES = (
+    ({}, ".path: is missing"),
+    (device(path="dev/x"), ".path: expected an absolute path"),
+    (device(path="/dev/"), ".path: expected the path of a file"),
+    (device(path="/dev/.."), ".path: expected the path of a file"),
+    (device(type="x"), r'.type: x: expected one of "c"'),
+    (device(type=None), ".type: is missing"),
+    (device(major=None), ".major: is missing"),
+    (device(minor=-1), ".minor: expected 0 to 4294967295"),
+    (device(fileMode="0666"), ".fileMode: expected an integer"),
+    (device(fileMode=0o100666), ": fileMode 33206: not the mode of such a file"),
+    (device(uid=1 << 32), ".uid: expected 0 to 4294967295"),
+)
+
 # A path in the configuration, what stands there, and what is said of it.
 DELETE = object()
 CHANGES = (
@@ -214,21 +240,32 @@ CHANGES = (
     ("process.cwd", "tmp", "process.cwd: expected an absolute path"),
     ("process.terminal", True, "process.terminal: true: not supported yet"),
     ("process.terminal", "false", "process.terminal: expected true or false, not a string"),
-    ("process.user.uid", 1, "process.user.uid: 1: not supported yet"),
-    ("process.user.gid", 5, "process.user.gid: 5: not supported yet"),
     ("process.user.uid", "0", "process.user.uid: expected an integer"),
-    ("process.user.umask", 0, "process.user.umask: 0: not supported yet"),
-    ("process.user.additionalGids", [1], "process.user.additionalGids: not supported yet"),
-    ("process.capabilities", {}, "process.capabilities: not supported yet"),
-    ("process.noNewPrivileges", True, "process.noNewPrivileges: true: not supported yet"),
-    ("process.rlimits", [{}], "process.rlimits: not supported yet"),
-    ("process.oomScoreAdj", 0, "process.oomScoreAdj: 0: not supported yet"),
+    ("process.user.uid", -1, "process.user.uid: expected 0 to 4294967295"),
+    ("process.user.gid", 4294967295, "process.user.gid: expected 0 to 4294967294"),
+    ("process.user.umask", 0o1000, "process.user.umask: expected 0 to 511"),
+    ("process.user.additionalGids", [1, -1], r"process.user.additionalGids\[1\]: expected 0 to 4294967294"),
+    ("process.user.additionalGids", [0] * 65537, "process.user.additionalGids: more than 65536"),
+    ("process.capabilities", [], "process.capabilities: expected an object"),
+    ("process.capabilities", {"bounding": ["CAP_KILL", "CAP_NONE"]},
+     r"process.capabilities.bounding\[1\]: CAP_NONE: unknown capability"),
+    ("process.capabilities", {"ambient": ["cap_kill"]}, r"process.capabilities.ambient\[0\]: cap_kill: unknown capability"),
+    ("process.capabilities", {"effective": ["CAP_KILL"]}, "process.capabilities.effective: more than in permitted"),
+    ("process.capabilities", {"inheritable": ["CAP_KILL"]}, "process.capabilities.inheritable: more than in bounding"),
+    ("process.noNewPrivileges", 1, "process.noNewPrivileges: expected true or false"),
+    ("process.rlimits", [{}], r"process.rlimits\[0\].type: is missing"),
+    ("process.rlimits", [limit("RLIMIT_NONE")], r"process.rlimits\[0\].type: RLIMIT_NONE: unknown limit"),
+    ("process.rlimits", [limit("RLIMIT_CORE")] * 2, r"process.rlimits\[1\].type: RLIMIT_CORE: given twice"),
+    ("process.rlimits", [limit("RLIMIT_CORE", 2, 1)], r"process.rlimits\[0\]: soft is above hard"),
+    ("process.rlimits", [limit("RLIMIT_CORE", -1)], r"process.rlimits\[0\].soft: expected 0 to 18446744073709551615"),
+    ("process.oomScoreAdj", 1001, "process.oomScoreAdj: expected -1000 to 1000"),
+    ("process.oomScoreAdj", 1.5, "process.oomScoreAdj: expected an integer, not a fraction"),
     ("process.apparmorProfile", "x", "process.apparmorProfile: not supported yet"),
     ("process.selinuxLabel", "x", "process.selinuxLabel: not supported yet"),
     ("process.scheduler", {"policy": "SCHED_IDLE"}, "process.scheduler: not supported yet"),
     ("process.ioPriority", {"class": "x"}, "process.ioPriority: not supported yet"),
-    ("hostname", "x", "hostname: not supported yet"),
-    ("domainname", "x", "domainname: not supported yet"),
+    ("hostname", "x", "hostname: without a uts namespace"),
+    ("domainname", "x", "domainname: without a uts namespace"),
     ("annotations", [], "annotations: expected an object"),
     ("hooks.prestart", HOOK, "hooks.prestart: not supported yet"),
     ("hooks.createRuntime", HOOK, "hooks.createRuntime: not supported yet"),
@@ -236,19 +273,21 @@ CHANGES = (
     ("hooks.startContainer", HOOK, "hooks.startContainer: not supported yet"),
     ("hooks.poststart", HOOK, "hooks.poststart: not supported yet"),
     ("hooks.poststop", HOOK, "hooks.poststop: not supported yet"),
-    ("linux.devices", [{}], "linux.devices: not supported yet"),
-    ("linux.resources", {"pids": {"limit": 1}}, "linux.resources: not supported yet"),
-    ("linux.cgroupsPath", "/x", "linux.cgroupsPath: not supported yet"),
+    *(("linux.devices", [device(path="/ok"), wrong], r"linux.devices\[1\]" + pattern) for wrong, pattern in DEVICES),
+    ("linux.devices", ["/dev/null"], r"linux.devices\[0\]: expected an object, not a string"),
+    ("linux.devices", [device()] * 4097, "linux.devices: more than 4096"),
     ("linux.seccomp", {"defaultAction": "x"}, "linux.seccomp: not supported yet"),
     ("linux.sysctl", {"a": "b"}, "linux.sysctl: not supported yet"),
-    ("linux.maskedPaths", ["/x"], "linux.maskedPaths: not supported yet"),
-    ("linux.readonlyPaths", ["/x"], "linux.readonlyPaths: not supported yet"),
+    ("linux.maskedPaths", ["/x", "proc"], r"linux.maskedPaths\[1\]: expected an absolute path"),
+    ("linux.maskedPaths", [""], r"linux.maskedPaths\[0\]: expected an absolute path"),
+    ("linux.maskedPaths", "/x", "linux.maskedPaths: expected an array"),
+    ("linux.readonlyPaths", [1], r"linux.readonlyPaths\[0\]: expected a string, not an integer"),
+    ("linux.readonlyPaths", ["x"], r"linux.readonlyPaths\[0\]: expected an absolute path"),
     ("linux.mountLabel", "x", "linux.mountLabel: not supported yet"),
     ("linux.intelRdt", {"closID": "x"}, "linux.intelRdt: not supported yet"),
     ("linux.personality", {"domain": "LINUX"}, "linux.personality: not supported yet"),
     ("linux.timeOffsets", {"boottime": {}}, "linux.timeOffsets: not supported yet"),
-    ("linux.rootfsPropagation", "shared", "linux.rootfsPropagation: shared: not supported yet"),
-    ("linux.rootfsPropagation", "unbindable", "linux.rootfsPropagation: unbindable: not supported yet"),
+    ("linux.rootfsPropagation", "both", "linux.rootfsPropagation: both: no kind of propagation"),
     ("linux.namespaces", [{"type": "mnt"}], r"linux.namespaces\[0\].type: mnt: unknown namespace type"),
     ("linux.namespaces", [{"type": "pid"}] * 2, r"linux.namespaces\[1\].type: pid: given twice"),
     ("linux.namespaces", [{}], r"linux.namespaces\[0\].type: is missing"),
@@ -265,16 +304,24 @@ MOUNTS = (
     ({"destination": "/" + "x" * 4095}, "destination: expected a path of 1 to 4095 bytes"),
     ({"destination": 1}, "destination: expected a string"),
     ({"source": DELETE}, "source: is missing"),
+    ({"type": DELETE}, "type: neither the type of a file system nor", []),
+    ({"type": "none"}, "type: neither the type of a file system nor", ["ro"]),
+    ({"type": ""}, "type: neither the type of a file system nor", ["ro"]),
+    ({"type": "tmpfs"}, "id-mapped, and no bind mount", ["idmap"]),
+    ({"type": "tmpfs", "uidMappings": MAP, "gidMappings": MAP}, "id-mapped, and no bind mount", []),
+    ({"type": "tmpfs", "destination": DELETE}, "destination: is missing", []),
+    ({"type": "tmpfs", "source": 1}, "source: expected a string", []),
+    ({"type": "tmpfs"}, r"options\[1\]: remount: not supported", ["ro", "remount"]),
+    ({"type": "tmpfs"}, r"options\[0\]: tmpcopyup: not supported", ["tmpcopyup"]),
     ({"source": ""}, "source: expected a path"),
     ({"source": "/" + "x" * 4095}, "source: a path longer than 4095 bytes"),
     ({"type": 1}, "type: expected a string"),
-    ({"type": "tmpfs"}, "type: tmpfs: not supported yet", []),
-    ({"type": DELETE}, "type: none: not supported yet", []),
     ({"options": "bind"}, "options: expected an array"),
     ({"options": ["bind", 1]}, r"options\[1\]: expected a string"),
-    ({"options": ["bind", "rro"]}, r"options\[1\]: rro: not supported yet"),
-    ({"options": ["bind", "\x1b]0;x\x07"]}, r"options\[1\]: \\x1b\]0;x\\x07: not supported yet"),
-    ({"options": ["bind", "mode=755"]}, r"options\[1\]: mode=755: not supported yet"),
+    ({"options": ["bind", "rrw", "rrro"]}, r"options\[2\]: rrro: no option of a bind mount"),
+    ({"options": ["bind", "sync"]}, r"options\[1\]: sync: no option of a bind mount"),
+    ({"options": ["bind", "\x1b]0;x\x07"]}, r"options\[1\]: \\x1b\]0;x\\x07: no option of a bind mount"),
+    ({"options": ["bind", "mode=755"]}, r"options\[1\]: mode=755: no option of a bind mount"),
     ({"options": ["bind", "idmap"]}, "idmap without uidMappings and gidMappings"),
     ({"uidMappings": MAP}, "uidMappings and gidMappings: one without the other"),
     ({"uidMappings": [1], "gidMappings": MAP}, r"uidMappings\[0\]: expected an object"),

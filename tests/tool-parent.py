@@ -231,7 +231,6 @@ def bad_bundles(place):
     for changes, path in (({"hooks": {"prestart": hook}}, "hooks.prestart"),
                           ({"hooks": {"createRuntime": hook}}, "hooks.createRuntime"),
                           ({"hooks": {"poststart": hook}}, "hooks.poststart"),
-                          ({"process": {"rlimits": [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]}}, "process.rlimits"),
                           ({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"}}},
                            "linux.seccomp.listenerPath")):
         _, parent = serve(place, ["hooks", "ready"], *bundle(place, **changes))

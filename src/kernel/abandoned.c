@@ -15,8 +15,6 @@ struct abandoned {
         int task;
 };
 
-#define NODE_OFFSET 4096        /* past the guard page */
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct abandoned *first;
 
@@ -41,8 +39,8 @@ static unsigned sweep(void) {
         return n;
 }
 
-void abandoned_add(int task, void *mapping, size_t size) {
-        struct abandoned *one = (struct abandoned *)(void *)((char *)mapping + NODE_OFFSET);
+void abandoned_add(int task, void *mapping, size_t size, void *lowest) {
+        struct abandoned *one = lowest;
 
         pthread_mutex_lock(&lock);
         sweep();

@@ -6,7 +6,10 @@
 
 #include <stddef.h>
 
-/* abandoned_add() - consumes @task; its stack stays mapped until it is gone */
-void abandoned_add(int task, void *mapping, size_t size);
+/*
+ * abandoned_add() - consumes @task; its stack stays mapped until it is gone
+ * @lowest:     of the bytes that can be written in @mapping
+ */
+void abandoned_add(int task, void *mapping, size_t size, void *lowest);
 
 #endif /* KERNEL_ABANDONED_H */

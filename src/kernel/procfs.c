@@ -39,6 +39,17 @@ int procfs_open(void) {
         return fd_take(&fd);
 }
 
+int procfs_keeps_pids(int procfs) {
+        char ours[64], theirs[64];
+        ssize_t n = sys_readlinkat(procfs, "thread-self/ns/pid", ours, sizeof(ours));
+        ssize_t m = sys_readlinkat(procfs, "thread-self/ns/pid_for_children", theirs, sizeof(theirs));
+
+        /* Before its first process the new namespace has no name at all. */
+        if (n < 0 || m < 0)
+                return n < 0 ? (int)n : m == -ENOENT ? -EINVAL : (int)m;
+        return n == m && memcmp(ours, theirs, (size_t)n) == 0 ? 0 : -EINVAL;
+}
+
 int procfs_open_pid(int procfs, int pid, const char *name, int flags) {
         struct sys_open_how how = {
                 .flags = (uint64_t)(flags | O_CLOEXEC),

@@ -11,6 +11,13 @@
  */
 int procfs_open(void);
 
+/*
+ * procfs_keeps_pids() - are children of this thread born in its own pid namespace: 0, or -EINVAL after unshare(CLONE_NEWPID)
+ *
+ * The first of them would be the init of that namespace, and its end the end of all that should come.
+ */
+int procfs_keeps_pids(int procfs);
+
 /* procfs_open_pid() - open "@pid/@name" below @procfs, through no symlink and no mount point; @flags as for open(2) */
 int procfs_open_pid(int procfs, int pid, const char *name, int flags);
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include "kernel/fd.h"
 #include "kernel/process.h"
+#include "kernel/procfs.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "kernel/abandoned.h"
@@ -12,7 +13,7 @@
  * One mapping: a guard page, the task's stack, the struct server. Only what is touched costs memory. The deepest stack is that of
  * the search for a culprit, below 24 KiB.
  */
-#define GUARD 4096
+#define GUARD (64 * 1024)       /* a page of the largest size there is */
 #define STACK (128 * 1024)
 #define SIZE (GUARD + STACK + sizeof(struct server))
 
@@ -46,10 +47,20 @@ static void unmap(struct server *server) {
         errno = kept;
 }
 
+/* See procfs_keeps_pids(). Where there is no /proc to ask, the task finds out by itself, and ends. */
+static int check_pids(void) {
+        _cleanup_fd_ int procfs = procfs_open();
+
+        return procfs < 0 ? 0 : procfs_keeps_pids(procfs);
+}
+
 int broker_start(struct broker *broker, int socket, int pidfd, const char *answer, size_t n_answer) {
         struct server *server = NULL;
-        int pair[2], r = map(&server);
+        int pair[2], r = check_pids();
         _cleanup_fd_ int ours = -1, theirs = -1;
+
+        if (r == 0)
+                r = map(&server);
 
         if (r < 0)
                 return r;
@@ -79,7 +90,7 @@ static uint32_t state_of(const struct broker *broker, unsigned order) {
         return __atomic_load_n(&broker->server->slots[order % SERVER_SLOTS].state, __ATOMIC_SEQ_CST);
 }
 
-static int has_room(const struct broker *broker) {
+int broker_room(const struct broker *broker) {
         uint32_t next = state_of(broker, broker->posted);
 
         return broker->posted - broker->collected < SERVER_SLOTS && (next == SERVER_FREE || next == SERVER_DONE);
@@ -116,7 +127,7 @@ int broker_post(struct broker *broker, const struct source_request *request, con
         struct server_slot *slot = &broker->server->slots[broker->posted % SERVER_SLOTS];
         int r;
 
-        if (!has_room(broker))
+        if (!broker_room(broker))
                 return -EAGAIN;
         slot->request = *request;
         slot->name = name;
@@ -143,22 +154,26 @@ const struct server_slot *broker_collect(struct broker *broker) {
         return &broker->server->slots[broker->collected++ % SERVER_SLOTS];
 }
 
+/*
+ * The task looks at `wake` after it has set a slot's state, and whoever calls this looks at the states afterwards: as all four are
+ * sequentially consistent, one of the two sees what the other did, and nobody waits for a word that never comes.
+ */
 void broker_wake(struct broker *broker, int every) {
         __atomic_store_n(&broker->server->wake, (uint32_t)every, __ATOMIC_SEQ_CST);
 }
 
-/*
- * The task looks at `wake` after it has set a slot's state, and here it is the other way round: as all
- * four are sequentially consistent, one of the two sees what the other did, and nobody waits for a word that never comes.
- */
-int broker_room(struct broker *broker, int every) {
-        if (has_room(broker))
-                return 1;
-        broker_wake(broker, 1);
-        if (!has_room(broker))
-                return 0;
-        broker_wake(broker, every);
-        return 1;
+const struct server_slot *broker_busy(const struct broker *broker, unsigned *ret_order) {
+        unsigned order = broker->posted > SERVER_SLOTS ? broker->posted - SERVER_SLOTS : 0;
+
+        for (; order != broker->posted; order++) {
+                uint32_t state = state_of(broker, order);
+
+                if (state == SERVER_POSTED || state == SERVER_ANSWERED) {
+                        *ret_order = order;
+                        return &broker->server->slots[order % SERVER_SLOTS];
+                }
+        }
+        return NULL;
 }
 
 const struct server_slot *broker_failed(const struct broker *broker) {
@@ -197,7 +212,7 @@ void broker_stop(struct broker *broker, int timeout_ms) {
         if (!broker->server)
                 return;
         if (task_end(broker->task, timeout_ms) < 0) {
-                abandoned_add(fd_take(&broker->task), mapping_of(broker->server), SIZE);
+                abandoned_add(fd_take(&broker->task), mapping_of(broker->server), SIZE, (char *)mapping_of(broker->server) + GUARD);
         } else {
                 broker->task = fd_close(broker->task);
                 unmap(broker->server);

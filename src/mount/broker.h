@@ -53,8 +53,11 @@ const struct server_slot *broker_failed(const struct broker *broker);
 /* broker_wake() - whether to hear of every answer by @control, or of failures only */
 void broker_wake(struct broker *broker, int every);
 
-/* broker_room() - can one more order be given; if not, @control tells when, and @every is what broker_wake() goes back to */
-int broker_room(struct broker *broker, int every);
+/* broker_room() - can one more order be given */
+int broker_room(const struct broker *broker);
+
+/* broker_busy() - the oldest order, and its number, that is not quite done: also one that the child does not take; or NULL */
+const struct server_slot *broker_busy(const struct broker *broker, unsigned *ret_order);
 
 /* broker_drain() - empty the control socket; 0, or -ESRCH when the task is gone */
 int broker_drain(struct broker *broker);

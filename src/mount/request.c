@@ -8,7 +8,7 @@
 #define PATH_MOST 4095
 #define ALL_FLAGS                                                                                                       \
         (INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE | INITSYNC_MOUNT_ATTR_RECURSIVE | INITSYNC_MOUNT_MAGICLINK | \
-         INITSYNC_MOUNT_AUTOMOUNT)
+         INITSYNC_MOUNT_AUTOMOUNT | INITSYNC_MOUNT_CHILD_VIEW)
 
 static int wrong(struct initsync_error *reterr, const char *field, const char *expected) {
         return error_say(reterr, -EINVAL, INITSYNC_STAGE_WIRE, NULL, NULL, "mount: %s: expected %s", field, expected);
@@ -56,6 +56,7 @@ void request_fill(struct source_request *request, const struct initsync_mount *m
                 .propagation = mount->propagation,
                 .userns_fd = -1,
                 .source_fd = -1,
+                .any_view = (mount->flags & (INITSYNC_MOUNT_MAGICLINK | INITSYNC_MOUNT_CHILD_VIEW)) != 0,
         };
 }
 
@@ -64,6 +65,7 @@ static const char *const calls[] = {
         [SOURCE_SETNS] = "setns",
         [SOURCE_OPEN_ROOT] = "openat2",
         [SOURCE_OPENAT2] = "openat2",
+        [SOURCE_COMPARE] = "statx",
         [SOURCE_LISTMOUNT] = "listmount",
         [SOURCE_OPEN_TREE] = "open_tree",
         [SOURCE_OPEN_TREE_ATTR] = "open_tree_attr",
@@ -74,7 +76,7 @@ static const char *const calls[] = {
 static const char *hint(const struct source_result *result, const struct source_request *request) {
         switch (result->call) {
         case SOURCE_SETNS:
-                return result->error == -EPERM ? " (no right to join the child's mount namespace)" : "";
+                return result->error == -EPERM ? " (joining the child's mount namespace takes CAP_SYS_ADMIN in the user namespace that owns it)" : "";
         case SOURCE_OPENAT2:
                 if (result->error == -ELOOP)
                         return " (too many symlinks, or a magic link of /proc, which is not followed here)";
@@ -113,6 +115,9 @@ int request_error(const struct source_result *result, const struct source_reques
         if (result->error == -E2BIG && result->call == SOURCE_LISTMOUNT)
                 return error_say(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path,
                                  "%s: %u mounts or more to clone, at most 10000 are", path, result->mounts);
+        if (result->call == SOURCE_COMPARE && result->error == -EACCES)
+                return error_say(reterr, result->error, INITSYNC_STAGE_POLICY, call, path,
+                                 "%s is not what the runtime sees there: something else was mounted in the child's namespace", path);
         if (result->call == SOURCE_OPEN_ROOT)
                 return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, request->rootfs,
                                  "openat2 %s: the root file system that %s lies in", request->rootfs, path);

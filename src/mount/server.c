@@ -3,9 +3,11 @@
 #include "kernel/syscalls.h"
 #include "mount/culprit.h"
 #include "mount/server.h"
+#include "mount/view.h"
 
 struct run {
         struct server *server;
+        int root;               /* the embedder's root directory; -1 until the namespace is joined */
         int embedder;           /* pidfd: readable when the whole embedding process has died */
 };
 
@@ -43,21 +45,34 @@ RAW static void keep_only(int *keep, int n) {
 }
 
 /*
- * Joining changes this task's root and working directory to those of the namespace. An ordinary user's embedder outside the
- * child's user namespace may join both at once: this task is alone in its thread group.
+ * Joining changes this task's root and working directory to those of the namespace. The child's user namespace must never be
+ * joined as well: the child's root would then have CAP_SYS_PTRACE over this task, and with it the embedder's memory.
  */
-RAW static int join(struct server *server, struct source_result *result) {
+RAW static int join(struct run *run, struct source_result *result) {
         int r;
 
-        if (server->joined)
+        if (run->root >= 0)
                 return 0;
-        r = sys_setns(server->pidfd, CLONE_NEWNS);
-        if (r == -EPERM)
-                r = sys_setns(server->pidfd, CLONE_NEWUSER | CLONE_NEWNS);
-        if (r < 0)
+        run->root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (run->root < 0)
+                return source_fail(result, run->root, SOURCE_OPEN_ROOT);
+        r = sys_setns(run->server->pidfd, CLONE_NEWNS);
+        if (r < 0) {
+                sys_close(run->root);
+                run->root = -1;
                 return source_fail(result, r, SOURCE_SETNS);
-        server->joined = 1;
+        }
         return 0;
+}
+
+/* A source outside of the root file system must be what the runtime sees at its path; inside of it the child rules anyway. */
+RAW static int check_view(struct run *run, int fd, const struct source_request *request, struct source_result *result) {
+        int r;
+
+        if (request->rootfs || request->source_fd >= 0 || request->any_view)
+                return 0;
+        r = view_compare(run->root, request->path, fd);
+        return r < 0 ? source_fail(result, r, SOURCE_COMPARE) : 0;
 }
 
 /* The path of @fd, for directories, without /proc. */
@@ -77,16 +92,17 @@ RAW static int recount(int fd, struct source_request *request, struct source_res
         return source_recount(fd, path_of(fd, path, sizeof(path)), request, result);
 }
 
-RAW static int make(struct server *server, struct server_slot *slot) {
+RAW static int make(struct run *run, struct server_slot *slot) {
         struct source_result *result = &slot->result;
-        int fd, tree, r = join(server, result);
+        int fd, tree, r = join(run, result);
 
         if (r < 0)
                 return r;
         fd = source_resolve(&slot->request, result);
         if (fd < 0)
                 return fd;
-        tree = source_clone(fd, &slot->request, result);
+        r = check_view(run, fd, &slot->request, result);
+        tree = r < 0 ? r : source_clone(fd, &slot->request, result);
         if (tree == -E2BIG && recount(fd, &slot->request, result))
                 tree = source_clone(fd, &slot->request, result);
         if (tree == -EINVAL && result->mapping)
@@ -161,7 +177,7 @@ RAW static void close_fds(struct source_request *request) {
 }
 
 RAW static int serve(struct run *run, struct server_slot *slot) {
-        int tree = make(run->server, slot), r = tree;
+        int tree = make(run, slot), r = tree;
 
         if (tree >= 0) {
                 r = answer(run, slot, tree);
@@ -213,7 +229,7 @@ RAW static void tell(struct run *run) {
 }
 
 RAW int server_run(void *arg) {
-        struct run run = { .server = arg };
+        struct run run = { .server = arg, .root = -1 };
         struct server *server = arg;
         int keep[4];
         struct server_slot *slot;
@@ -229,7 +245,7 @@ RAW int server_run(void *arg) {
         keep_only(keep, 4);
         while (!failed && (slot = next_order(&run))) {
                 failed = serve(&run, slot) < 0;
-                if (failed || __atomic_load_n(&server->wake, __ATOMIC_SEQ_CST))         /* see broker_room() */
+                if (failed || __atomic_load_n(&server->wake, __ATOMIC_SEQ_CST))         /* see broker_wake() */
                         tell(&run);
         }
         return failed;

@@ -39,7 +39,6 @@ struct server {
         const char *answer;     /* the packet before the descriptor packet */
         size_t n_answer;
         uint32_t wake;          /* the broker wants to hear of every answer, not only of failures */
-        uint32_t joined;        /* the namespace was joined once */
         struct server_slot slots[SERVER_SLOTS];
 };
 

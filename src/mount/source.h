@@ -16,6 +16,7 @@ enum source_call {
         SOURCE_SETNS,
         SOURCE_OPEN_ROOT,               /* openat2 of the root file system itself */
         SOURCE_OPENAT2,
+        SOURCE_COMPARE,                 /* statx: not what the embedder sees */
         SOURCE_LISTMOUNT,
         SOURCE_OPEN_TREE,
         SOURCE_OPEN_TREE_ATTR,
@@ -30,6 +31,7 @@ struct source_request {
         uint64_t attr_set, attr_clr, propagation;
         int userns_fd, source_fd;       /* -1 for none */
         int counted;                    /* its mounts are not too many: culprit_count_below() said so */
+        int any_view;                   /* what the child sees at @path need not be what the embedder sees there */
 };
 
 struct source_result {

@@ -201,6 +201,10 @@ PUBLIC int initsync_userns_open(const struct initsync_idmap *uids, size_t n_uids
         if (procfs < 0)
                 return error_set(reterr, procfs, INITSYNC_STAGE_USERNS, "open", "/proc",
                                  "user namespace: /proc must be the procfs of this pid namespace");
+        r = procfs_keeps_pids(procfs);
+        if (r < 0)
+                return error_say(reterr, r, INITSYNC_STAGE_USERNS, "clone", NULL, "user namespace: not from a thread that has "
+                                 "called unshare(CLONE_NEWPID), whose first child would be the new namespace's init");
         helper.procfs = procfs;
         helper.pid = task_start(CLONE_NEWUSER | CLONE_FILES, stack, sizeof(stack), helper_wait, (void *)(long)sys_getpid(),
                                 &helper.pidfd);

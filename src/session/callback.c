@@ -70,7 +70,7 @@ static int run(struct initsync_parent *parent, enum parent_waiting what, struct 
         case WAITING_READY:
                 return options->ready ? options->ready(options->userdata, why) : 0;
         case WAITING_SECCOMP:
-                return options->seccomp(fd_take(&parent->listener), options->userdata, why);
+                return options->seccomp(fd_take(&parent->given[0]), options->userdata, why);
         case WAITING_NO:
                 break;
         }

@@ -35,7 +35,7 @@ PUBLIC int initsync_child_new(struct initsync_child **ret_child, int socket_fd, 
         r = check_options(options, reterr);
         if (r < 0)
                 return r;
-        r = packet_check_socket(socket);
+        r = socket_fd >= 0 && socket < 0 ? socket : packet_check_socket(socket);
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "getsockopt", NULL, "socket: expected AF_UNIX, SOCK_SEQPACKET");
         child = calloc(1, sizeof(*child));

@@ -94,6 +94,8 @@ static int finish(struct batch *batch, int fd, const struct message *answer, str
 
         if (channel->n_name != strlen(mount->source) || memcmp(channel->name, mount->source, channel->n_name) != 0)
                 return failed(batch, -EPROTO, NULL, mount, "the descriptor that arrived has another name", reterr);
+        if (answer->plain_open && (mount->n_uids || mount->userns_path))
+                return failed(batch, -EPROTO, NULL, mount, "the answer is no detached mount, so that its ids cannot be mapped", reterr);
         if (answer->plain_open) {
                 r = fd_above_stdio(detach(tree, mount));
                 if (r < 0)

@@ -22,7 +22,6 @@
 #define KILL_MORE_MS 4000       /* and after that the child is given up */
 #define LOOK_MS 1000
 #define BURST 32                /* packets thrown away before other sessions of the same loop get their turn */
-#define STOP_MS 100             /* see initsync_parent_free() */
 
 static void append(struct initsync_error *error, const char *text) {
         size_t n = strlen(error->text), more = strlen(text);
@@ -61,10 +60,30 @@ static void finish(struct initsync_parent *parent) {
         if (parent->watched)
                 epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->socket, NULL);
         parent->watched = 0;
-        /* A workload that kept its end by mistake or on purpose gets EPIPE from here on. */
+        /*
+         * A workload that kept its end by mistake or on purpose gets EPIPE from here on; also when a mount task that hangs still
+         * has a copy of ours.
+         */
+        sys_shutdown(parent->socket, SHUT_RDWR);
         parent->socket = fd_close(parent->socket);
-        broker_stop(&parent->broker, STOP_MS);
-        parent_close_listener(parent);
+        parent_unwatch_mount_task(parent);
+}
+
+void parent_unwatch_mount_task(struct initsync_parent *parent) {
+        if (parent->broker.control < 0)
+                return;
+        /* By name: a forked copy of the descriptor would keep it in the set. */
+        epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->broker.control, NULL);
+        broker_quit(&parent->broker);
+}
+
+void parent_abort(struct initsync_parent *parent, int error, const char *call) {
+        struct initsync_error why;
+
+        error_set(&why, error, INITSYNC_STAGE_WIRE, call, NULL, "event loop of the conversation");
+        parent_fail(parent, &why, BLAME_CHILD);
+        if (parent->phase != PARENT_ENDED)
+                finish(parent);
 }
 
 static void kill_child(struct initsync_parent *parent) {
@@ -82,7 +101,6 @@ static void kill_child(struct initsync_parent *parent) {
 static void tell_child(struct initsync_parent *parent, enum parent_blame blame) {
         if (blame == BLAME_TOLD || parent->peer_gone || parent->eof) {
                 parent->unsent = -1;
-                parent->shut = 1;
                 sys_shutdown(parent->socket, SHUT_WR);
                 return;
         }
@@ -102,6 +120,7 @@ void parent_fail(struct initsync_parent *parent, const struct initsync_error *er
         memset(&parent->deadlines, 0, sizeof(parent->deadlines));
         parent->phase = PARENT_GRACE;
         parent->step = INITSYNC_STEP_FAILED;
+        parent_unwatch_mount_task(parent);
         broker_kill(&parent->broker);
         tell_child(parent, blame);
         if (parent->child_dead)
@@ -152,15 +171,16 @@ static void timed_out(struct initsync_parent *parent, const char *what) {
 static void request_timed_out(struct initsync_parent *parent) {
         const struct server_slot *slot;
         struct initsync_error error;
+        unsigned order;
 
         parent_collect(parent);
-        if (parent->phase != PARENT_TALKING || !parent->broker.server || !broker_pending(&parent->broker))
+        slot = parent->broker.server ? broker_busy(&parent->broker, &order) : NULL;
+        if (parent->phase != PARENT_TALKING || !slot)
                 return;
-        slot = &parent->broker.server->slots[parent->broker.collected % SERVER_SLOTS];
         error_say(&error, -ETIMEDOUT, INITSYNC_STAGE_MOUNT, NULL, slot->name,
-                  "mount request %u: %s was not made, or not taken by the child, in time", parent->broker.collected, slot->name);
-        error.request = (int)parent->broker.collected;
-        error.mount = parent->grants[parent->broker.collected % SERVER_SLOTS].index;
+                  "mount request %u: %s was not made, or not taken by the child, in time", order, slot->name);
+        error.request = (int)order;
+        error.mount = parent->grants[order % SERVER_SLOTS].index;
         parent_fail(parent, &error, BLAME_NOBODY);
 }
 
@@ -200,7 +220,10 @@ void parent_due(struct initsync_parent *parent, enum deadline_kind kind) {
                 timed_out(parent, "the child sent no first message in time");
                 break;
         case DEADLINE_REQUEST:
-                request_timed_out(parent);
+                /* It may be that of an earlier request, whose answer nobody had told of: then the next one's runs now. */
+                parent_collect(parent);
+                if (!parent->deadlines.at[DEADLINE_REQUEST])
+                        request_timed_out(parent);
                 break;
         case DEADLINE_SEND:
                 timed_out(parent, "the child does not take its answer");

@@ -40,9 +40,18 @@ static void fail(struct initsync_parent *parent, int r, const char *call, const 
         parent_fail(parent, &error, blame);
 }
 
-/* parent->listener is ours now: hand it on if it is a listener; if not it is kept until the child is dead. */
+/*
+ * parent->given[0] is ours now: hand it on if it is a listener; if not it is kept until the child is dead. Until that is known its
+ * number stays what it is, below 3 too: moving it would be a close.
+ */
 static void check(struct initsync_parent *parent) {
-        int r = is_listener(parent->listener);
+        int r = is_listener(parent->given[0]);
+
+        if (r > 0) {
+                r = fd_above_stdio(fd_take(&parent->given[0]));
+                parent->given[0] = r < 0 ? -1 : r;
+                r = r < 0 ? r : 1;
+        }
 
         if (r < 0)
                 fail(parent, r, "readlink", "what its descriptor is cannot be found out", BLAME_NOBODY);
@@ -59,7 +68,7 @@ static int get(struct initsync_parent *parent, int64_t number) {
                 fail(parent, -EPROTO, NULL, "arg: expected the number of a descriptor", BLAME_CHILD);
                 return -EPROTO;
         }
-        fd = fd_above_stdio(sys_pidfd_getfd(parent->pidfd, (int)number));
+        fd = sys_pidfd_getfd(parent->pidfd, (int)number);
         if (fd == -EPERM)
                 fail(parent, fd, "pidfd_getfd", "pidfd_getfd needs the right to trace the child (Yama, CAP_SYS_PTRACE); "
                      "the form that sends the descriptor does not", BLAME_NOBODY);
@@ -86,14 +95,14 @@ void parent_listener(struct initsync_parent *parent, int64_t number, int has_fd)
         fd = get(parent, number);
         if (fd < 0)
                 return;
-        parent->listener = fd;
+        parent->given[0] = fd;
         check(parent);
 }
 
 int parent_receive_listener(struct initsync_parent *parent) {
         char name[LIMIT_PATH + 1];
         const char *why = "no descriptor packet";
-        int fd = -1, r = packet_receive_fd(parent->socket, name, sizeof(name), &fd, &why);
+        int r = packet_receive_raw(parent->socket, name, sizeof(name), parent->given, &why);
 
         if (r == -EAGAIN)
                 return 0;
@@ -103,15 +112,15 @@ int parent_receive_listener(struct initsync_parent *parent) {
                 parent_gone(parent);
         } else if (r < 0) {
                 fail(parent, r, "recvmsg", r == -EPROTO ? why : "receiving its descriptor", BLAME_CHILD);
-        } else if (fd < 0) {
-                fail(parent, -EPROTO, "recvmsg", "expected a descriptor in the packet after it", BLAME_CHILD);
         } else {
-                parent->listener = fd;
                 check(parent);
         }
         return 1;
 }
 
-void parent_close_listener(struct initsync_parent *parent) {
-        close_elsewhere(fd_take(&parent->listener));
+void parent_close_given(struct initsync_parent *parent) {
+        size_t i;
+
+        for (i = 0; i < PACKET_RAW_FDS; i++)
+                close_elsewhere(fd_take(&parent->given[i]));
 }

@@ -12,6 +12,8 @@
 #include "session/parent.h"
 #include "wire/encode.h"
 
+#define CACHE_MAX 64            /* user namespaces that one session keeps of its own */
+
 static void failed(struct initsync_parent *parent, int r, const char *call, const char *path, const char *what) {
         struct initsync_error error;
 
@@ -44,7 +46,7 @@ static int start_task(struct initsync_parent *parent) {
 }
 
 static int own_cache(struct initsync_parent *parent) {
-        return parent->cache ? 0 : initsync_userns_cache_new(&parent->cache, 64);
+        return parent->cache ? 0 : initsync_userns_cache_new(&parent->cache, CACHE_MAX);
 }
 
 /* Most containers use one map for all their mounts: the namespace of the last one is at hand without a system call. */
@@ -104,7 +106,9 @@ static void post(struct initsync_parent *parent, struct source_request *request,
         request->source_fd = mount->source_fd;
         pending = broker_pending(&parent->broker);
         r = broker_post(&parent->broker, request, name, strlen(name));
-        if (r < 0)
+        if (r == -EPIPE || r == -ECONNRESET)
+                parent_mount_task(parent);      /* it failed at an earlier request, and that is the news */
+        else if (r < 0)
                 failed(parent, r, "sendmsg", name, "handing a request to the mount task");
         else if (!pending)
                 deadline_set(&parent->deadlines, DEADLINE_REQUEST, parent->options.timeout_ms, clock_now());
@@ -178,6 +182,7 @@ void parent_order_other(struct initsync_parent *parent, const struct initsync_mo
                 memcpy(grant->source + n_name, mount.source, n_source);
                 request_fill(&request, &mount);
                 request.path = grant->source + n_name;
+                request.any_view |= (parent->options.flags & INITSYNC_PARENT_ALLOW_ANY_MOUNT) != 0;
                 r = policy_place(&parent->policy, mount.source, &request, &grant->clean);
         }
         if (!grant->source || r < 0) {

@@ -6,12 +6,12 @@
 #include "base/error.h"
 #include "kernel/clock.h"
 #include "kernel/fd.h"
+#include "kernel/origin.h"
 #include "kernel/process.h"
 #include "kernel/syscalls.h"
 #include "session/parent.h"
 #include "wire/packet.h"
 
-#define CACHE_MAX 64            /* user namespaces that one session keeps of its own */
 #define LOOK_MS 1000            /* how often a silent child is looked at */
 #define STOP_MS 100             /* what freeing waits for a killed mount task, which is gone in microseconds unless it hangs */
 
@@ -31,9 +31,10 @@ static int check_options(const struct initsync_parent_options *options, struct i
                 return wrong(reterr, "size", "sizeof(struct initsync_parent_options)");
         if (options->flags & ~(uint64_t)ALL_FLAGS)
                 return wrong(reterr, "flags", "known bits only");
-        if (bad_time(options->timeout_ms) || bad_time(options->work_ms) || bad_time(options->budget_ms) ||
-            bad_time(options->grace_ms))
-                return wrong(reterr, "timeout_ms, work_ms, budget_ms, grace_ms", "milliseconds, 0 or INITSYNC_NO_LIMIT");
+        if (bad_time(options->timeout_ms) || bad_time(options->work_ms) || bad_time(options->budget_ms))
+                return wrong(reterr, "timeout_ms, work_ms, budget_ms", "milliseconds, 0 or INITSYNC_NO_LIMIT");
+        if (options->grace_ms < 0)
+                return wrong(reterr, "grace_ms", "milliseconds, or 0");
         if (options->rootfs && options->rootfs[0] != '/')
                 return wrong(reterr, "rootfs", "an absolute path");
         if (options->n_mounts > LIMIT_MOUNTS)
@@ -110,6 +111,8 @@ static int start(struct initsync_parent *parent, int pidfd, const struct initsyn
         if (r < 0)
                 return r;
         r = open_loop(parent);
+        if (r == -EPERM)
+                return error_say(reterr, -EBADF, INITSYNC_STAGE_WIRE, "epoll_ctl", NULL, "pidfd: expected one, not another file");
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "epoll_create1", NULL, "event loop of a conversation");
         sys_fcntl(parent->socket, F_SETFD, FD_CLOEXEC);
@@ -117,7 +120,9 @@ static int start(struct initsync_parent *parent, int pidfd, const struct initsyn
         deadline_set(&parent->deadlines, DEADLINE_FIRST, parent->options.timeout_ms, now);
         deadline_set(&parent->deadlines, DEADLINE_BUDGET, parent->options.budget_ms, now);
         deadline_set(&parent->deadlines, DEADLINE_LOOK, LOOK_MS, now);
-        parent_watch(parent);
+        r = parent_watch(parent);
+        if (r < 0)
+                return error_set(reterr, r, INITSYNC_STAGE_WIRE, "epoll_ctl", NULL, "event loop of a conversation");
         parent_arm(parent);
         return 0;
 }
@@ -130,7 +135,7 @@ PUBLIC int initsync_parent_new(struct initsync_parent **ret_parent, int socket_f
 
         if (r < 0)
                 return r;
-        r = packet_check_socket(socket);
+        r = socket_fd >= 0 && socket < 0 ? socket : packet_check_socket(socket);
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "getsockopt", NULL, "socket: expected AF_UNIX, SOCK_SEQPACKET");
         parent = malloc(sizeof(*parent));
@@ -138,8 +143,9 @@ PUBLIC int initsync_parent_new(struct initsync_parent **ret_parent, int socket_f
                 return error_set(reterr, -ENOMEM, INITSYNC_STAGE_WIRE, "malloc", NULL, "conversation");
         /* All but the last member, the receive buffer, whose pages are touched as far as packets are long. */
         memset(parent, 0, offsetof(struct initsync_parent, mount));
-        parent->owner = sys_getpid();
-        parent->pidfd = parent->epoll = parent->timer = parent->stat_fd = parent->userns_fd = parent->listener = -1;
+        parent->owner = origin();
+        parent->pidfd = parent->epoll = parent->timer = parent->stat_fd = parent->userns_fd = -1;
+        parent->given[0] = parent->given[1] = -1;
         parent->unsent = -1;
         parent->socket = socket;
         fd_take(&socket);
@@ -160,9 +166,13 @@ PUBLIC struct initsync_parent *initsync_parent_free(struct initsync_parent *pare
 
         if (!parent)
                 return NULL;
-        if (parent->owner == sys_getpid()) {
+        if (parent->owner == origin()) {
+                /* Also when a forked process, or a mount task that hangs, still has a copy of the socket. */
+                if (parent->socket >= 0)
+                        sys_shutdown(parent->socket, SHUT_RDWR);
+                parent_unwatch_mount_task(parent);
                 broker_stop(&parent->broker, STOP_MS);
-                parent_close_listener(parent);
+                parent_close_given(parent);
         } else {
                 broker_release(&parent->broker);
         }
@@ -175,7 +185,6 @@ PUBLIC struct initsync_parent *initsync_parent_free(struct initsync_parent *pare
         if (parent->cache != parent->options.userns_cache)
                 initsync_userns_cache_free(parent->cache);
         free(parent->last_maps);
-        free(parent->unsent_error);
         parent_free_grants(parent);
         policy_free(&parent->policy);
         free(parent);

@@ -10,6 +10,7 @@
 #include "session/deadline.h"
 #include "session/policy.h"
 #include "session/trace.h"
+#include "wire/packet.h"
 #include "wire/turn.h"
 
 enum parent_phase {
@@ -41,7 +42,7 @@ struct grant {
 };
 
 struct initsync_parent {
-        int owner;              /* pid; in any other process the object is dead */
+        unsigned long owner;    /* origin(); in any other process the object is dead */
         int socket, pidfd, epoll, timer, stat_fd;
         struct initsync_parent_options options;         /* lists and strings of it are in @policy */
         struct policy policy;
@@ -59,16 +60,14 @@ struct initsync_parent {
         enum parent_waiting waiting;
         struct initsync_mount asked, serve;             /* of an allow callback */
         int requests;           /* seen so far */
-        int listener;           /* a descriptor that the child gave us, until it is known to be a seccomp listener */
+        int given[PACKET_RAW_FDS];      /* descriptors of the child's, until one is known to be a seccomp listener */
         int expect_listener;    /* the next packet brings it */
         struct deadlines deadlines;
         uint64_t armed;         /* what the timer is set to */
         unsigned watched;       /* epoll events of the socket at present */
 
         int unsent;             /* a message type that the child's queue had no room for, or -1 */
-        char *unsent_error;     /* the same for procError */
-        size_t n_unsent_error;
-        int shut, peer_gone, child_dead, eof, killed, stopped, kill_called;
+        int peer_gone, child_dead, eof, killed, stopped, kill_called;
 
         int result;
         struct initsync_error error;
@@ -79,8 +78,8 @@ struct initsync_parent {
 
 /* run.c */
 
-/* parent_watch() - read the socket (and write, when something is unsent), or leave it alone */
-void parent_watch(struct initsync_parent *parent);
+/* parent_watch() - read the socket (and write, when something is unsent), or leave it alone; 0 or a negative errno */
+int parent_watch(struct initsync_parent *parent);
 
 /* parent_arm() - have the timer wake the embedder at the next deadline */
 void parent_arm(struct initsync_parent *parent);
@@ -128,7 +127,7 @@ void parent_free_grants(struct initsync_parent *parent);
 /* parent_listener() - procSeccomp came: get the descriptor, and hand it to the callback if it is what it should be */
 void parent_listener(struct initsync_parent *parent, int64_t number, int has_fd);
 int parent_receive_listener(struct initsync_parent *parent);
-void parent_close_listener(struct initsync_parent *parent);
+void parent_close_given(struct initsync_parent *parent);
 
 /* send.c */
 
@@ -160,6 +159,12 @@ void parent_died(struct initsync_parent *parent);
 
 /* parent_due() - a deadline passed */
 void parent_due(struct initsync_parent *parent, enum deadline_kind kind);
+
+/* parent_abort() - the event loop itself is broken: end at once, with @error */
+void parent_abort(struct initsync_parent *parent, int error, const char *call);
+
+/* parent_unwatch_mount_task() - nothing it says is of interest any more */
+void parent_unwatch_mount_task(struct initsync_parent *parent);
 
 /* parent_discard() - what a failed conversation still receives */
 void parent_discard(struct initsync_parent *parent);

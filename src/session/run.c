@@ -4,6 +4,7 @@
 #include <sys/timerfd.h>
 #include "base/error.h"
 #include "kernel/clock.h"
+#include "kernel/origin.h"
 #include "kernel/process.h"
 #include "kernel/syscalls.h"
 #include "session/parent.h"
@@ -11,7 +12,7 @@
 #define EVENTS 4                /* socket, pidfd, timer, mount task */
 
 /* Level-triggered, so that what cannot be read now must not be watched: it would wake the embedder again and again. */
-void parent_watch(struct initsync_parent *parent) {
+int parent_watch(struct initsync_parent *parent) {
         struct epoll_event event = { .data.fd = parent->socket };
         unsigned wanted = 0;
 
@@ -22,10 +23,22 @@ void parent_watch(struct initsync_parent *parent) {
                         wanted |= EPOLLOUT;
         }
         if (wanted == parent->watched)
-                return;
+                return 0;
         event.events = wanted;
-        epoll_ctl(parent->epoll, !wanted ? EPOLL_CTL_DEL : parent->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, parent->socket, &event);
+        if (epoll_ctl(parent->epoll, !wanted ? EPOLL_CTL_DEL : parent->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, parent->socket,
+                      &event) < 0)
+                return -errno;
         parent->watched = wanted;
+        return 0;
+}
+
+/* What the embedder's next wait shall wake it for. */
+static void prepare_wait(struct initsync_parent *parent) {
+        int r = parent_watch(parent);
+
+        if (r < 0)
+                parent_abort(parent, r, "epoll_ctl");
+        parent_arm(parent);
 }
 
 /* The timer is moved only when something is due before it: most deadlines pass away unused. */
@@ -91,12 +104,13 @@ static int step(struct initsync_parent *parent, int timeout_ms) {
         struct epoll_event events[EVENTS];
         int i, n = epoll_wait(parent->epoll, events, EVENTS, timeout_ms);
 
+        if (n < 0 && errno != EINTR)
+                parent_abort(parent, -errno, "epoll_wait");
         if (n > 1)
                 order(parent, events, n);
         for (i = 0; i < n; i++)
                 on_event(parent, &events[i]);
-        parent_watch(parent);
-        parent_arm(parent);
+        prepare_wait(parent);
         return parent->phase == PARENT_ENDED ? parent->result : 1;
 }
 
@@ -107,7 +121,7 @@ static int ended(struct initsync_parent *parent, int r, struct initsync_error *r
 }
 
 static int check_owner(const struct initsync_parent *parent, struct initsync_error *reterr) {
-        if (parent->owner == sys_getpid())
+        if (parent->owner == origin())
                 return 0;
         return error_say(reterr, -ECHILD, INITSYNC_STAGE_WIRE, NULL, NULL, "this conversation belongs to another process");
 }
@@ -143,7 +157,7 @@ PUBLIC int initsync_parent_resume(struct initsync_parent *parent, int result, co
         enum parent_waiting what = parent->waiting;
         struct initsync_error error;
 
-        if (parent->owner != sys_getpid())
+        if (parent->owner != origin())
                 return -ECHILD;
         if (result > 0)
                 return -EINVAL;
@@ -155,7 +169,6 @@ PUBLIC int initsync_parent_resume(struct initsync_parent *parent, int result, co
         parent->waiting = WAITING_NO;
         deadline_resume(&parent->deadlines, clock_now());
         parent_answer(parent, what, result, &error);
-        parent_watch(parent);
-        parent_arm(parent);
+        prepare_wait(parent);
         return 0;
 }

@@ -62,7 +62,6 @@ void parent_send(struct initsync_parent *parent, enum message_type type) {
 
 /* After procError nothing of ours may follow. */
 static void shut(struct initsync_parent *parent) {
-        parent->shut = 1;
         sys_shutdown(parent->socket, SHUT_WR);
 }
 
@@ -76,9 +75,8 @@ void parent_send_error(struct initsync_parent *parent) {
         }
         r = packet_send(parent->socket, packet, (size_t)n, -1);
         if (r == -EAGAIN) {
-                parent->unsent = MESSAGE_ERROR;
-                parent->unsent_error = packet;
-                parent->n_unsent_error = (size_t)n;
+                parent->unsent = MESSAGE_ERROR; /* encoded anew when there is room */
+                free(packet);
                 return;
         }
         if (r == 0)
@@ -94,11 +92,8 @@ void parent_flush(struct initsync_parent *parent) {
                 return;
         parent->unsent = -1;
         deadline_clear(&parent->deadlines, DEADLINE_SEND);
-        if (type != MESSAGE_ERROR) {
+        if (type == MESSAGE_ERROR)
+                parent_send_error(parent);
+        else
                 parent_send(parent, (enum message_type)type);
-                return;
-        }
-        free(parent->unsent_error);
-        parent->unsent_error = NULL;
-        parent_send_error(parent);
 }

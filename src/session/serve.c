@@ -190,12 +190,29 @@ static void handle(struct initsync_parent *parent, size_t n) {
         serve(parent, &message);
 }
 
+/*
+ * Room for one more order. Where there is none the mount task must tell when there is: what it finished before it saw that it
+ * should is collected once more.
+ */
+static int room(struct initsync_parent *parent) {
+        int every = parent->trace.callback != NULL;
+
+        parent_collect(parent);
+        if (parent->phase != PARENT_TALKING || broker_room(&parent->broker)) {
+                broker_wake(&parent->broker, every);
+                return 1;
+        }
+        broker_wake(&parent->broker, 1);
+        parent_collect(parent);
+        return parent->phase != PARENT_TALKING || broker_room(&parent->broker);
+}
+
 int parent_can_read(struct initsync_parent *parent) {
         if (parent->phase != PARENT_TALKING)
                 return 1;
         if (parent->waiting == WAITING_ALLOW)
                 return 0;               /* its strings lie in the receive buffer */
-        return !parent->broker.server || broker_room(&parent->broker, parent->trace.callback != NULL);
+        return !parent->broker.server || room(parent);
 }
 
 static void receive_failed(struct initsync_parent *parent, int r, const char *why) {
@@ -254,6 +271,10 @@ static void mount_failed(struct initsync_parent *parent, const struct server_slo
                 parent_peer_gone(parent);
                 return;
         }
+        if (slot->result.call == SOURCE_SETNS && slot->result.error == -ESRCH) {
+                parent_peer_gone(parent);       /* it died: how, is told better by its pidfd and its last words */
+                return;
+        }
         request_error(&slot->result, &slot->request, slot->name, &error);
         error.request = (int)parent->broker.collected - 1;
         error.mount = parent->grants[slot - parent->broker.server->slots].index;
@@ -264,12 +285,14 @@ static void mount_failed(struct initsync_parent *parent, const struct server_slo
 void parent_collect(struct initsync_parent *parent) {
         const struct server_slot *slot;
         struct bytes answer = encode_plain(MESSAGE_MOUNT_FD);
+        uint64_t answered = 0;
         int any = 0;
 
         if (!parent->broker.server)
                 return;
         while (parent->phase == PARENT_TALKING && (slot = broker_collect(&parent->broker))) {
                 any = 1;
+                answered = slot->time_ns;
                 if (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) == SERVER_FAILED)
                         mount_failed(parent, slot);
                 else
@@ -277,8 +300,9 @@ void parent_collect(struct initsync_parent *parent) {
         }
         if (!any || parent->phase != PARENT_TALKING)
                 return;
-        if (broker_pending(&parent->broker))
-                deadline_set(&parent->deadlines, DEADLINE_REQUEST, parent->options.timeout_ms, clock_now());
+        /* From the last answer on; one that is under way to a child that does not read counts, too. */
+        if (broker_busy(&parent->broker, &(unsigned){ 0 }))
+                deadline_set(&parent->deadlines, DEADLINE_REQUEST, parent->options.timeout_ms, answered);
         else
                 deadline_clear(&parent->deadlines, DEADLINE_REQUEST);
 }

@@ -95,6 +95,34 @@ int packet_receive(int socket, void *data, size_t size, const char **ret_why) {
         return (int)r;
 }
 
+int packet_receive_raw(int socket, void *data, size_t size, int fds[static PACKET_RAW_FDS], const char **ret_why) {
+        alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+        struct iovec part = { data, size };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                                  .msg_controllen = sizeof(control) };
+        struct cmsghdr *header;
+        ssize_t r;
+        size_t n = 0;
+
+        fds[0] = fds[1] = -1;
+        r = receive(socket, &message);
+        if (r < 0)
+                return (int)r;
+        header = CMSG_FIRSTHDR(&message);
+        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+                n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                memcpy(fds, CMSG_DATA(header), (n < PACKET_RAW_FDS ? n : PACKET_RAW_FDS) * sizeof(int));
+        }
+        if (message.msg_flags & MSG_CTRUNC && n == 0)
+                return -EMFILE;
+        if (message.msg_flags & MSG_TRUNC)
+                return -EMSGSIZE;
+        if (r == 0 && n == 0 && is_closed(socket))
+                return 0;
+        *ret_why = r == 0 ? "an empty packet" : "a packet without exactly one descriptor";
+        return r == 0 || n != 1 || message.msg_flags & MSG_CTRUNC ? -EPROTO : (int)r;
+}
+
 /* Keeps the first, closes the rest; returns how many there were. */
 static size_t take_fds(struct msghdr *message, int *ret_fd) {
         struct cmsghdr *header;

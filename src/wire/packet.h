@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#define PACKET_RAW_FDS 2        /* on 64 bit the space for one descriptor has room for two, and the kernel fills it */
+
 /* packet_check_socket() - 0, -ENOTSOCK or -EPROTOTYPE for what is no AF_UNIX SOCK_SEQPACKET socket, -EBADF */
 int packet_check_socket(int socket);
 
@@ -29,6 +31,15 @@ int packet_send(int socket, const void *data, size_t n, int fd);
  * so) or one with descriptors.
  */
 int packet_receive(int socket, void *data, size_t size, const char **ret_why);
+
+/*
+ * packet_receive_raw() - the next packet, with whatever descriptors fit into @fds (-1 for none), also when it fails
+ *
+ * Nothing is closed here: what a hostile peer sent may hang in close(2), and is for the caller to end.
+ *
+ * Return: as packet_receive(); -EPROTO unless there is exactly one descriptor.
+ */
+int packet_receive_raw(int socket, void *data, size_t size, int fds[static PACKET_RAW_FDS], const char **ret_why);
 
 /*
  * packet_receive_fd() - the next packet, with at most one descriptor (*@ret_fd, else -1)

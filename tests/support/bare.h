@@ -3,7 +3,8 @@
 #define SUPPORT_BARE_H
 
 /*
- * The wire spoken by hand, from a process of its own that cannot use cmocka: results are returned, a difference is told on stderr.
+ * The wire spoken by hand, from a process of its own that cannot use cmocka: results are returned, a difference is told on
+ * stderr.
  * Nothing waits longer than BARE_MS.
  */
 

@@ -76,7 +76,7 @@ const char *duo_trace(const struct duo *duo);
 int64_t duo_now(void);
 
 /*
- * duo_failed() - the conversation has failed like that, and stays so: further calls give the same, no callback is called again
+ * duo_failed() - the conversation has failed so, for good: further calls say the same, no callback is called again
  *
  * @text is in the error's text; NULL for any. The child is dead, unless INITSYNC_PARENT_NO_KILL says otherwise.
  */

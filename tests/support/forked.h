@@ -3,8 +3,8 @@
 #define SUPPORT_FORKED_H
 
 /*
- * Tests that each have a process, and a mount namespace, to themselves: what one mounts, limits or breaks does not reach the next
- * one. A body says assert(); it must leave no descriptor that it did not find and no child, which is looked at afterwards.
+ * Tests that each have a process, and a mount namespace, to themselves: what one mounts, limits or breaks does not reach the
+ * next one. A body says assert(). It must leave no descriptor that it did not find and no child: both are looked at.
  */
 
 #include "support.h"
@@ -21,7 +21,8 @@ struct forked {
 
 #define FORKED_AS(name, body, flags) { name, forked_test, NULL, NULL, &(struct forked){ body, flags } }
 #define FORKED(body, flags) FORKED_AS(#body, body, flags)
-#define FORKED_BOTH(body, flags) FORKED(body, flags), FORKED_AS(#body " (open_tree_attr: ENOSYS)", body, (flags) | FORKED_OLD)
+#define FORKED_BOTH(body, flags) \
+        FORKED(body, flags), FORKED_AS(#body " (open_tree_attr: ENOSYS)", body, (flags) | FORKED_OLD)
 
 void forked_test(void **state);
 

@@ -5,7 +5,7 @@
 #include <sys/mount.h>
 #include "fuse.h"
 
-/* Headers older than Linux 6.12 lack it; it goes with FUSE_INIT_EXT (bit 30), which makes flags2 the high half of the flags. */
+/* Headers older than Linux 6.12 lack it; with FUSE_INIT_EXT (bit 30) the high half of the flags is in flags2. */
 #define INIT_EXT (1u << 30)
 #define ALLOW_IDMAP_HIGH (1u << (40 - 32))
 

@@ -2,8 +2,6 @@
 #include "support.h"
 
 #include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include "kernel/process.h"
 #include "kernel/syscalls.h"
@@ -13,16 +11,13 @@
 #include "socket.h"
 
 int joined_child(void (*prepare)(void), int *ret_pidfd) {
-        int ready[2], parent = getpid();
+        int ready[2];
         char byte;
         pid_t pid;
 
         assert(pipe2(ready, O_CLOEXEC) == 0);
-        pid = fork();
+        pid = process_fork();
         if (pid == 0) {
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                if (getppid() != parent)
-                        _exit(1);
                 close(ready[0]);
                 namespace_again();
                 if (prepare)
@@ -56,7 +51,7 @@ void joined_stop(struct joined *joined, int timeout_ms) {
 }
 
 int joined_post(struct joined *joined, const char *rootfs, const char *path) {
-        const struct source_request request = { .rootfs = rootfs, .path = path, .userns_fd = -1, .source_fd = -1 };
+        const struct source_request request = { .rootfs = rootfs, .path = path, .userns_fd = -1, .source_fd = -1, .any_view = 1 };
 
         /* An empty packet would be taken for the end. */
         return broker_post(&joined->broker, &request, path[0] ? path : "/", path[0] ? strlen(path) : 1);
@@ -68,7 +63,8 @@ static ssize_t receive(int socket, char *to, size_t size, int *ret_fd) {
                 char space[CMSG_SPACE(8 * sizeof(int))];
         } control;
         struct iovec part = { to, size - 1 };
-        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                                  .msg_controllen = sizeof(control) };
         struct pollfd wait = { .fd = socket, .events = POLLIN };
         ssize_t n;
 

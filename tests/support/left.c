@@ -21,7 +21,9 @@ static int count_threads(void) {
         return n;
 }
 
-/* A task's stack begins with one page that nobody may touch; the C library's stacks have larger ones or none of this kind. */
+/*
+ * A task's stack begins with one page that nobody may touch; the C library's stacks have larger ones or none of this kind.
+ */
 static int count_guards(void) {
         FILE *maps = fopen("/proc/self/maps", "re");
         unsigned long from, to, after, end;

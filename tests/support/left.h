@@ -3,7 +3,7 @@
 #define SUPPORT_LEFT_H
 
 /*
- * What a test leaves behind: descriptors, memory mappings of tasks, processes (zombies, and tasks that are no threads), threads.
+ * What a test leaves behind: descriptors, memory mappings of tasks, processes (zombies, tasks that are no threads), threads.
  * As set-up and tear-down of each test of a group; a test that reaps all that it made leaves nothing.
  */
 

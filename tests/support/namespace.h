@@ -7,7 +7,7 @@
  * ordinary user gets a user namespace too, in which he alone is mapped, to 0.
  */
 
-/** namespace_enter() - at the start of main(), before any thread; ends the program by a TAP skip where it is not permitted */
+/** namespace_enter() - at the start of main(), before any thread; ends the program by a TAP skip where it may not */
 void namespace_enter(void);
 
 /** namespace_leave() - remove all that was made; -1 if it showed in the host's mount table */

@@ -39,7 +39,8 @@ int place_enter(void) {
         if (geteuid() != 0) {
                 if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
                         return failed("unshare(CLONE_NEWUSER)");
-                if (!put("/proc/self/setgroups", "deny") || !put("/proc/self/uid_map", uids) || !put("/proc/self/gid_map", gids))
+                if (!put("/proc/self/setgroups", "deny") || !put("/proc/self/uid_map", uids) || !put("/proc/self/gid_map",
+                                                                                                     gids))
                         return failed("uid_map");
         } else if (unshare(CLONE_NEWNS) < 0) {
                 return failed("unshare(CLONE_NEWNS)");

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "process.h"
@@ -18,6 +19,17 @@ int process_gone(int pidfd, int ms) {
         struct pollfd poll_one = { .fd = pidfd, .events = POLLIN };
 
         return poll(&poll_one, 1, ms) == 1;
+}
+
+int process_fork(void) {
+        int parent = getpid(), pid = fork();
+
+        if (pid != 0)
+                return pid;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                _exit(1);
+        return 0;
 }
 
 void process_end(int pid) {

@@ -12,6 +12,9 @@ int process_none(void);
 /** process_gone() - wait up to @ms milliseconds for the process of @pidfd to end; is it */
 int process_gone(int pidfd, int ms);
 
+/** process_fork() - as fork(2); the child dies with its parent, however that ends */
+int process_fork(void);
+
 /** process_end() - kill a child and reap it */
 void process_end(int pid);
 

@@ -40,10 +40,11 @@ void source_fails_as(const struct initsync_mount *mount, int code, const char *c
 
         *error = (struct initsync_error)INITSYNC_ERROR_INIT;
         r = initsync_mount_open(mount, &fd, error);
-        if (r != code || error->code != r || (call && strcmp(error->call, call) != 0) || (word && !strstr(error->text, word)))
+        if (r != code || (call && strcmp(error->call, call) != 0) || (word && !strstr(error->text, word)))
                 fprintf(stderr, "%d, %d (%s): %s\n", r, error->code, error->call, error->text);
         assert(r == code && fd == POISON && support_fd_count() == before);
-        assert(error->code == code && error->step == -1 && error->mount == -1 && error->request == -1 && error->status == -1);
+        assert(error->code == code && error->step == -1 && error->mount == -1);
+        assert(error->request == -1 && error->status == -1);
         assert(!call || strcmp(error->call, call) == 0);
         assert(!word || strstr(error->text, word));
         assert(!strchr(error->text, '\n'));

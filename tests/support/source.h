@@ -12,7 +12,7 @@ const struct initsync_idmap *source_map(unsigned outside, unsigned count);
 /** source_open() - must work; @map for uids and gids, or NULL */
 int source_open(const char *path, const struct initsync_idmap *map, uint64_t flags);
 
-/** source_fails() - must fail with @code, in @call (NULL: not looked at), naming the path, and with @word in the text (NULL: none) */
+/** source_fails() - must fail with @code, in @call (NULL: any), naming the path, and with @word in the text (NULL: none) */
 void source_fails(const char *path, const struct initsync_idmap *map, uint64_t flags, int code, const char *call,
                   const char *word);
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <sys/mman.h>
+#include "kernel/origin.h"
+#include "kernel/syscalls.h"
+
+/* A page that the kernel gives to a forked process empty (MADV_WIPEONFORK). */
+static unsigned long *page;
+static unsigned long generation;        /* inherited by a forked process, which then takes the next */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void make_page(void) {
+        int kept = errno;
+        void *area = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (area != MAP_FAILED && madvise(area, sizeof(*page), MADV_WIPEONFORK) == 0)
+                __atomic_store_n(&page, area, __ATOMIC_RELEASE);
+        else if (area != MAP_FAILED)
+                munmap(area, sizeof(*page));
+        errno = kept;
+}
+
+unsigned long origin(void) {
+        unsigned long *at = __atomic_load_n(&page, __ATOMIC_ACQUIRE), number = at ? __atomic_load_n(at, __ATOMIC_RELAXED) : 0;
+
+        if (number)
+                return number;
+        pthread_mutex_lock(&lock);
+        if (!page)
+                make_page();
+        if (page && !*page)
+                __atomic_store_n(page, ++generation, __ATOMIC_RELAXED);
+        number = page ? *page : (unsigned long)sys_getpid();
+        pthread_mutex_unlock(&lock);
+        return number;
+}

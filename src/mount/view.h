@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MOUNT_VIEW_H
+#define MOUNT_VIEW_H
+
+/*
+ * Is what lies at a path in the child's mount namespace what the runtime sees there? A child that may mount can lay anything over
+ * a listed path, and would otherwise be given that with rights, and with an id mapping, that it does not have. RAW.
+ */
+
+/*
+ * view_compare() - compare @fd, opened in the child's namespace, with what is at @path below @root, without asking a file server
+ * @root:       the embedder's root directory, opened before the namespace was joined
+ *
+ * Return: 0; -EACCES when it is another file, or none; a negative errno of statx(2).
+ */
+int view_compare(int root, const char *path, int fd);
+
+#endif /* MOUNT_VIEW_H */
