@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct bundle *bundle_free(struct bundle *bundle) {
                 return NULL;
         for (i = 0; i < bundle->n_mounts; i++) {
                 freep(&bundle->mounts[i].want.source);
+                free(bundle->mounts[i].data);
                 free(bundle->mounts[i].in_root);
                 free(bundle->mounts[i].uids.extents);
                 free(bundle->mounts[i].gids.extents);
@@ -22,8 +24,10 @@ struct bundle *bundle_free(struct bundle *bundle) {
         free(bundle->mounts);
         free(bundle->uids.extents);
         free(bundle->gids.extents);
-        free(bundle->args);
-        free(bundle->env);
+        free(bundle->devices);
+        free(bundle->masked);
+        free(bundle->readonly);
+        process_clear(&bundle->process);
         free(bundle->root);
         free(bundle->path);
         json_object_put(bundle->config);
@@ -123,63 +127,26 @@ static int read_root(struct bundle *bundle, const struct node *config, struct in
         return 0;
 }
 
-static int read_process(struct bundle *bundle, const struct node *config, struct initsync_error *reterr) {
-        struct node process, node;
+static int read_name(const struct bundle *bundle, const struct node *config, const char *key, const char **ret,
+                     struct initsync_error *reterr) {
+        struct node node;
         int r;
 
-        r = node_required(config, "process", json_type_object, &process, reterr);
-        if (r == 0)
-                r = node_required(&process, "args", json_type_array, &node, reterr);
-        if (r == 0 && node_length(&node) == 0)
-                r = node_refuse(&node, reterr, -EINVAL, "expected at least one string");
-        if (r == 0)
-                r = node_strings(&node, &bundle->args, reterr);
-        if (r < 0)
-                return r;
-        r = node_member(&process, "env", json_type_array, &node, reterr);
-        if (r > 0)
-                r = node_strings(&node, &bundle->env, reterr);
-        else if (r == 0 && !(bundle->env = calloc(1, sizeof(*bundle->env))))
-                r = fault_call(reterr, -ENOMEM, "calloc", NULL);
-        if (r == 0)
-                r = node_required(&process, "cwd", json_type_string, &node, reterr);
-        if (r < 0)
-                return r;
-        bundle->cwd = node_string(&node);
-        if (bundle->cwd[0] != '/')
-                return node_refuse(&node, reterr, -EINVAL, "expected an absolute path");
+        r = node_member(config, key, json_type_string, &node, reterr);
+        if (r <= 0 || !node_string(&node)[0])
+                return r < 0 ? r : 0;
+        /* It would be the host's that changes. */
+        if (!(bundle->namespaces & CLONE_NEWUTS))
+                return node_refuse(&node, reterr, -EINVAL, "without a uts namespace in linux.namespaces");
+        *ret = node_string(&node);
         return 0;
 }
 
-/* They are taken as done, but a typing error in them is still one. */
-static int check_namespaces(const struct node *linux_, struct initsync_error *reterr) {
-        static const char *const types[] = { "pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time" };
-        const size_t n_types = sizeof(types) / sizeof(types[0]);
-        struct node array, element, node;
-        unsigned seen = 0;
-        size_t i, type;
+static int read_names(struct bundle *bundle, const struct node *config, struct initsync_error *reterr) {
         int r;
 
-        r = node_member(linux_, "namespaces", json_type_array, &array, reterr);
-        if (r <= 0)
-                return r;
-        for (i = 0; i < node_length(&array); i++) {
-                r = node_element(&array, i, json_type_object, &element, reterr);
-                if (r == 0)
-                        r = node_member(&element, "path", json_type_string, &node, reterr);
-                if (r >= 0)
-                        r = node_required(&element, "type", json_type_string, &node, reterr);
-                if (r < 0)
-                        return r;
-                for (type = 0; type < n_types && strcmp(types[type], node_string(&node)) != 0; type++)
-                        ;
-                if (type == n_types)
-                        return node_refuse(&node, reterr, -EINVAL, "%s: unknown namespace type", node_string(&node));
-                if (seen & (1U << type))
-                        return node_refuse(&node, reterr, -EINVAL, "%s: given twice", node_string(&node));
-                seen |= 1U << type;
-        }
-        return 0;
+        r = read_name(bundle, config, "hostname", &bundle->hostname, reterr);
+        return r < 0 ? r : read_name(bundle, config, "domainname", &bundle->domainname, reterr);
 }
 
 static int read_propagation(struct bundle *bundle, const struct node *linux_, struct initsync_error *reterr) {
@@ -189,6 +156,8 @@ static int read_propagation(struct bundle *bundle, const struct node *linux_, st
         } known[] = {
                 { "private", MS_PRIVATE }, { "rprivate", MS_PRIVATE | MS_REC },
                 { "slave", MS_SLAVE }, { "rslave", MS_SLAVE | MS_REC },
+                { "shared", MS_SHARED }, { "rshared", MS_SHARED | MS_REC },
+                { "unbindable", MS_UNBINDABLE }, { "runbindable", MS_UNBINDABLE | MS_REC },
         };
         struct node node;
         size_t i;
@@ -203,7 +172,7 @@ static int read_propagation(struct bundle *bundle, const struct node *linux_, st
                         return 0;
                 }
         }
-        return node_refuse(&node, reterr, -EOPNOTSUPP, "%s: not supported yet", node_string(&node));
+        return node_refuse(&node, reterr, -EINVAL, "%s: no kind of propagation", node_string(&node));
 }
 
 static int read_linux(struct bundle *bundle, const struct node *config, enum bundle_half half,
@@ -216,7 +185,9 @@ static int read_linux(struct bundle *bundle, const struct node *config, enum bun
                 return r;
         r = bundle_maps(&linux_, &bundle->uids, &bundle->gids, reterr);
         if (r == 0)
-                r = check_namespaces(&linux_, reterr);
+                r = bundle_namespaces(bundle, &linux_, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
+                r = bundle_devices(bundle, &linux_, reterr);
         if (r == 0 && half == BUNDLE_CHILD)
                 r = read_propagation(bundle, &linux_, reterr);
         return r;
@@ -249,9 +220,14 @@ int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half h
         if (r == 0)
                 r = bundle_mounts(bundle, &config, half, reterr);
         if (r == 0 && half == BUNDLE_CHILD)
-                r = read_process(bundle, &config, reterr);
+                r = read_names(bundle, &config, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
+                r = process_read(&bundle->process, &config, reterr);
+        if (r == 0)
+                r = limits_read(&bundle->process.limits, &config, reterr);
         if (r < 0)
                 return r;
+        bundle_warn(&config, half);
         *ret_bundle = take_ptr(bundle);
         return 0;
 }

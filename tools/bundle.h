@@ -8,8 +8,10 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <initsync.h>
 #include "node.h"
+#include "process.h"
 
 #define BUNDLE_MOUNTS_MAX 1024          /* what initsync_parent_new() takes */
 
@@ -23,9 +25,20 @@ struct bundle_map {
         size_t n;
 };
 
+enum bundle_mount_kind {
+        MOUNT_BIND,
+        MOUNT_FILE_SYSTEM,              /* a new one, of any type that the kernel knows */
+        MOUNT_CGROUP                    /* whatever control groups the host has */
+};
+
 struct bundle_mount {
         size_t index;                   /* in config.json */
+        enum bundle_mount_kind kind;
+        const char *type;               /* of the file system, also of MOUNT_CGROUP; NULL for a bind */
+        const char **data;              /* the file system's own options, @n_data of them: "key" or "key=value" */
+        size_t n_data;
         struct initsync_mount want;     /* as it is asked for, or allowed; its propagation is unset */
+        uint64_t tree_set, tree_clr;    /* attributes of all mounts in it; want has those of the one on top */
         struct bundle_map uids, gids;   /* of its own; want may point to the container's instead */
         char *in_root;                  /* where in the root file system the source lies, or NULL */
         bool above_root;                /* the root file system lies in the source */
@@ -33,17 +46,30 @@ struct bundle_mount {
         bool propagation_recursive;
 };
 
+struct bundle_device {
+        size_t index;                   /* in config.json */
+        const char *path;
+        mode_t mode;                    /* with its type */
+        uint32_t major, minor;
+        uid_t uid;
+        gid_t gid;
+};
+
 struct bundle {
         struct json_object *config;     /* strings below lie in here */
         char *path;                     /* of the bundle: absolute, without symlinks */
         char *root;                     /* absolute */
         bool root_readonly;
-        uint64_t root_propagation;      /* MS_PRIVATE or MS_SLAVE, also with MS_REC; 0 when linux does not say */
-        struct bundle_mount *mounts;    /* binds only */
+        uint64_t root_propagation;      /* MS_PRIVATE, ..., also with MS_REC; 0 when linux does not say */
+        struct bundle_mount *mounts;    /* for the parent binds only */
         size_t n_mounts;
+        struct bundle_device *devices;  /* of linux.devices */
+        size_t n_devices;
+        char **masked, **readonly;      /* paths, NULL-terminated; or NULL */
         struct bundle_map uids, gids;   /* of the container's user namespace */
-        char **args, **env;             /* NULL-terminated */
-        const char *cwd;
+        int namespaces;                 /* CLONE_NEW* of all in linux.namespaces */
+        const char *hostname, *domainname;      /* or NULL */
+        struct process process;         /* for the parent its limits only */
 };
 
 int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half half, struct initsync_error *reterr);
@@ -51,6 +77,9 @@ struct bundle *bundle_free(struct bundle *bundle);
 static inline void bundle_freep(struct bundle **bundle) {
         *bundle = bundle_free(*bundle);
 }
+
+/* bundle_startable() - refuse namespaces that spawn() does not make; where they are taken as done, they need not be */
+int bundle_startable(const struct bundle *bundle, struct initsync_error *reterr);
 
 /* bundle_absolute() - @path as it is, or below the bundle and cleaned of "." and "..", as runc has it; NULL: no memory */
 char *bundle_absolute(const struct bundle *bundle, const char *path);
@@ -69,8 +98,24 @@ int bundle_below(const char *path, const char *directory, char **ret_below);
 /* bundle_keys() - types of all that the specification names, and a refusal of what @half should do and cannot */
 int bundle_keys(const struct node *config, enum bundle_half half, struct initsync_error *reterr);
 
+/* bundle_warn() - one line on stderr for what @half leaves undone */
+void bundle_warn(const struct node *config, enum bundle_half half);
+
+/* bundle_namespaces() - fill in bundle->namespaces, from "linux" */
+int bundle_namespaces(struct bundle *bundle, const struct node *linux_, struct initsync_error *reterr);
+
 /* bundle_mounts() - fill in bundle->mounts, from "mounts" */
 int bundle_mounts(struct bundle *bundle, const struct node *config, enum bundle_half half, struct initsync_error *reterr);
+
+/* bundle_devices() - fill in bundle->devices, masked and readonly, from "linux"; for the child */
+int bundle_devices(struct bundle *bundle, const struct node *linux_, struct initsync_error *reterr);
+
+/*
+ * mount_options() - read "options" of @entry into @mount; what is no option of every mount goes to mount->data
+ * @ret_bind, @ret_idmap: set if they say so, and otherwise left alone
+ */
+int mount_options(struct bundle_mount *mount, const struct node *entry, bool *ret_bind, bool *ret_idmap,
+                  struct initsync_error *reterr);
 
 /* bundle_maps() - read uidMappings and gidMappings of @object: both or, with 0 extents, neither */
 int bundle_maps(const struct node *object, struct bundle_map *uids, struct bundle_map *gids, struct initsync_error *reterr);

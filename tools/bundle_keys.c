@@ -2,12 +2,13 @@
 #include <errno.h>
 #include <string.h>
 #include "bundle.h"
+#include "say.h"
 
 /* What a half of the conversation does with a key. */
 enum action {
         READ,           /* what it says is done */
-        DONE,           /* is a fact already when this program starts */
         OTHER,          /* the other half's part, or nothing to be done on this system */
+        WARNED,         /* left undone, with a word about it */
         REFUSED,        /* refused if it asks for anything: not with null, false, 0, "" or an empty array or object */
         REFUSED_EVER    /* refused unless null or not there: the empty value asks for something too */
 };
@@ -23,8 +24,8 @@ static const struct {
         { "root.path",                  json_type_string,       READ,           READ },
         { "root.readonly",              json_type_boolean,      READ,           OTHER },
         { "mounts",                     json_type_array,        READ,           READ },
-        { "hostname",                   json_type_string,       REFUSED,        OTHER },
-        { "domainname",                 json_type_string,       REFUSED,        OTHER },
+        { "hostname",                   json_type_string,       READ,           OTHER },
+        { "domainname",                 json_type_string,       READ,           OTHER },
         { "annotations",                json_type_object,       OTHER,          OTHER },
 
         { "process",                    json_type_object,       READ,           OTHER },
@@ -34,14 +35,14 @@ static const struct {
         { "process.terminal",           json_type_boolean,      REFUSED,        OTHER },
         { "process.consoleSize",        json_type_object,       OTHER,          OTHER },
         { "process.user",               json_type_object,       READ,           OTHER },
-        { "process.user.uid",           json_type_int,          REFUSED,        OTHER },
-        { "process.user.gid",           json_type_int,          REFUSED,        OTHER },
-        { "process.user.umask",         json_type_int,          REFUSED_EVER,   OTHER },
-        { "process.user.additionalGids", json_type_array,       REFUSED,        OTHER },
-        { "process.capabilities",       json_type_object,       REFUSED_EVER,   OTHER },
-        { "process.noNewPrivileges",    json_type_boolean,      REFUSED,        OTHER },
-        { "process.rlimits",            json_type_array,        REFUSED,        REFUSED },
-        { "process.oomScoreAdj",        json_type_int,          REFUSED_EVER,   OTHER },
+        { "process.user.uid",           json_type_int,          READ,           OTHER },
+        { "process.user.gid",           json_type_int,          READ,           OTHER },
+        { "process.user.umask",         json_type_int,          READ,           OTHER },
+        { "process.user.additionalGids", json_type_array,       READ,           OTHER },
+        { "process.capabilities",       json_type_object,       READ,           OTHER },
+        { "process.noNewPrivileges",    json_type_boolean,      READ,           OTHER },
+        { "process.rlimits",            json_type_array,        OTHER,          READ },
+        { "process.oomScoreAdj",        json_type_int,          OTHER,          READ },
         { "process.scheduler",          json_type_object,       REFUSED,        OTHER },
         { "process.ioPriority",         json_type_object,       REFUSED,        OTHER },
         { "process.execCPUAffinity",    json_type_object,       OTHER,          OTHER },
@@ -57,19 +58,19 @@ static const struct {
         { "hooks.poststop",             json_type_array,        REFUSED,        REFUSED },
 
         { "linux",                      json_type_object,       READ,           READ },
-        { "linux.namespaces",           json_type_array,        DONE,           DONE },
+        { "linux.namespaces",           json_type_array,        READ,           READ },
         { "linux.uidMappings",          json_type_array,        READ,           READ },
         { "linux.gidMappings",          json_type_array,        READ,           READ },
         { "linux.rootfsPropagation",    json_type_string,       READ,           OTHER },
-        { "linux.devices",              json_type_array,        REFUSED,        OTHER },
+        { "linux.devices",              json_type_array,        READ,           OTHER },
         { "linux.netDevices",           json_type_object,       REFUSED,        OTHER },
-        { "linux.cgroupsPath",          json_type_string,       REFUSED,        OTHER },
-        { "linux.resources",            json_type_object,       REFUSED,        OTHER },
+        { "linux.resources",            json_type_object,       WARNED,         OTHER },
+        { "linux.cgroupsPath",          json_type_string,       WARNED,         OTHER },
         { "linux.sysctl",               json_type_object,       REFUSED,        OTHER },
         { "linux.seccomp",              json_type_object,       REFUSED,        OTHER },
         { "linux.seccomp.listenerPath", json_type_string,       REFUSED,        REFUSED },
-        { "linux.maskedPaths",          json_type_array,        REFUSED,        OTHER },
-        { "linux.readonlyPaths",        json_type_array,        REFUSED,        OTHER },
+        { "linux.maskedPaths",          json_type_array,        READ,           OTHER },
+        { "linux.readonlyPaths",        json_type_array,        READ,           OTHER },
         { "linux.mountLabel",           json_type_string,       REFUSED,        OTHER },
         { "linux.intelRdt",             json_type_object,       REFUSED,        OTHER },
         { "linux.memoryPolicy",         json_type_object,       REFUSED,        OTHER },
@@ -125,4 +126,18 @@ int bundle_keys(const struct node *config, enum bundle_half half, struct initsyn
                         return r;
         }
         return 0;
+}
+
+/* Control groups alone are left undone: one line does for both of their keys. */
+void bundle_warn(const struct node *config, enum bundle_half half) {
+        struct node linux_, node;
+        size_t i;
+
+        for (i = 0; i < sizeof(keys) / sizeof(keys[0]) && half == BUNDLE_CHILD; i++) {
+                if (keys[i].child == WARNED && node_member(config, "linux", json_type_object, &linux_, NULL) > 0 &&
+                    node_member(&linux_, keys[i].path + strlen("linux."), keys[i].type, &node, NULL) > 0 && asks(node.value)) {
+                        say("warning: config.json: %s: cgroups are not managed", keys[i].path);
+                        return;
+                }
+        }
 }

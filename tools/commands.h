@@ -6,6 +6,7 @@
 
 struct options;
 
+int run_main(const struct options *options);
 int parent_main(const struct options *options);
 int init_main(const struct options *options);
 int idmap_main(const struct options *options);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,25 +7,37 @@
 #include "cleanup.h"
 #include "container.h"
 #include "kernel.h"
+#include "rootfs.h"
 #include "say.h"
 
+int container_names(const struct bundle *bundle, struct initsync_error *reterr) {
+        if (bundle->hostname && sethostname(bundle->hostname, strlen(bundle->hostname)) < 0)
+                return fault_call(reterr, -errno, "sethostname", "config.json: hostname");
+        if (bundle->domainname && setdomainname(bundle->domainname, strlen(bundle->domainname)) < 0)
+                return fault_call(reterr, -errno, "setdomainname", "config.json: domainname");
+        return 0;
+}
+
+/* Before the root file system may become read-only. */
+int container_directory(const struct bundle *bundle, int root, struct initsync_error *reterr) {
+        _cleanup_fd_ int fd = -1;
+        int r;
+
+        r = rootfs_make(root, bundle->process.cwd, true, &fd, reterr);
+        return r < 0 ? fault_in(reterr, "config.json: process.cwd") : 0;
+}
+
 int container_enter(const struct bundle *bundle, struct initsync_error *reterr) {
+        const char *cwd = bundle->process.cwd;
         char where[PATH_MAX];
 
-        /* process.user is 0:0 without further groups. A user namespace may deny setgroups(): then there is nothing to do. */
-        if (setgroups(0, NULL) < 0 && errno != EPERM)
-                return fault_call(reterr, -errno, "setgroups", "config.json: process.user");
-        if (setresgid(0, 0, 0) < 0)
-                return fault_call(reterr, -errno, "setresgid", "config.json: process.user.gid");
-        if (setresuid(0, 0, 0) < 0)
-                return fault_call(reterr, -errno, "setresuid", "config.json: process.user.uid");
-        if (chdir(bundle->cwd) < 0) {
-                fault_call(reterr, -errno, "chdir", bundle->cwd);
+        if (chdir(cwd) < 0) {
+                fault_call(reterr, -errno, "chdir", cwd);
                 return fault_in(reterr, "config.json: process.cwd");
         }
-        /* A way out by a descriptor that someone left open, as in CVE-2024-21626. */
-        if (!getcwd(where, sizeof(where)) || where[0] != '/')
-                return fault(reterr, -EXDEV, "config.json: process.cwd: %s: outside of the root file system", bundle->cwd);
+        /* A way out by a descriptor that someone left open, as in CVE-2024-21626; the C library may hide it. */
+        if (syscall(SYS_getcwd, where, sizeof(where)) < 0 || where[0] != '/')
+                return fault(reterr, -EXDEV, "config.json: process.cwd: %s: outside of the root file system", cwd);
         return 0;
 }
 
@@ -53,10 +64,10 @@ int container_exec(const struct bundle *bundle, mode_t mask, struct initsync_err
         if (r < 0 && r != -EINVAL && r != -ENOSYS)
                 return fault_call(reterr, r, "close_range", NULL);
         reset_signals();
-        umask(mask);
-        environ = bundle->env;          /* execvp() looks for PATH there */
-        execvp(bundle->args[0], bundle->args);
+        umask(bundle->process.has_umask ? bundle->process.umask : mask);
+        environ = bundle->process.env;          /* execvp() looks for PATH there */
+        execvp(bundle->process.args[0], bundle->process.args);
         r = -errno;
-        fault_call(reterr, r, "execve", bundle->args[0]);
+        fault_call(reterr, r, "execve", bundle->process.args[0]);
         return fault_in(reterr, "config.json: process.args[0]");
 }

@@ -3,19 +3,30 @@
 #define CONTAINER_H
 
 /*
- * The container's program: its identity, directory, environment, descriptors.
+ * The container's program: its names, identity, directory, environment, descriptors.
  */
 
 #include <sys/types.h>
 #include <initsync.h>
 #include "bundle.h"
 
-/* container_enter() - take the identity and the working directory of bundle's process; after pivot_root() */
+/* container_names() - hostname and domainname, in the UTS namespace that bundle_load() has seen in the list */
+int container_names(const struct bundle *bundle, struct initsync_error *reterr);
+
+/* container_directory() - make the working directory if it is missing; in the root file system @root, before pivot_root() */
+int container_directory(const struct bundle *bundle, int root, struct initsync_error *reterr);
+
+/*
+ * container_enter() - into the working directory; after pivot_root()
+ *
+ * Once while this is root, since the user may have no right to enter it, and once more as the user, whom some file systems let
+ * in where root is not: either will do.
+ */
 int container_enter(const struct bundle *bundle, struct initsync_error *reterr);
 
 /*
  * container_exec() - execute the program; returns only when that failed
- * @umask: for it
+ * @umask: for it, where bundle has none
  *
  * Every descriptor above 2 is closed by the execution itself, and not before: the socket's end tells the parent that it
  * succeeded.

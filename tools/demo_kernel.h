@@ -2,13 +2,10 @@
 #ifndef DEMO_KERNEL_H
 #define DEMO_KERNEL_H
 
-/* What only the demo needs of the kernel, beside kernel.h: containers by clone3(2), and looks at mounts. */
+/* What only the demo needs of the kernel, beside kernel.h: looks at mounts. */
 
 #include "kernel.h"
 
-#ifndef SYS_clone3
-#define SYS_clone3 435                  /* since 5.3 */
-#endif
 #ifndef SYS_statmount
 #define SYS_statmount 457               /* since 6.8 */
 #endif
@@ -17,18 +14,6 @@
 #endif
 
 #define KERNEL_MOUNT_ATTR_IDMAP 0x00100000      /* since 5.12 */
-#define KERNEL_P_PIDFD 3                /* since 5.4, for waitid(2) */
-#define KERNEL_WALL 0x40000000
-#define KERNEL_CLONE_PIDFD 0x00001000
-
-/* The first version of struct clone_args. */
-struct kernel_clone_args {
-        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-};
-
-static inline pid_t kernel_clone3(struct kernel_clone_args *args) {
-        return kernel_result(syscall(SYS_clone3, args, sizeof(*args)));
-}
 
 static inline int kernel_open_tree_attr(int fd, const struct mount_attributes *attr) {
         unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;

@@ -6,6 +6,7 @@
 #include "kernel.h"
 #include "namespaces.h"
 #include "options.h"
+#include "privileges.h"
 #include "rootfs.h"
 #include "say.h"
 #include "trace.h"
@@ -20,6 +21,7 @@ static void trace_freep(struct trace **trace) {
 
 /* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
 static int set_up(const struct bundle *bundle, struct initsync_child *child, int *ret_step, struct initsync_error *reterr) {
+        _cleanup_(init_late_free) struct init_late late = { NULL, 0 };
         _cleanup_fd_ int root = -1;
         int r;
 
@@ -27,10 +29,10 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
         r = rootfs_isolate(bundle->root_propagation, reterr);
         if (r < 0)
                 return r;
-        r = rootfs_open(bundle->root, &root, reterr);
+        r = rootfs_open(bundle->root, bundle->root_propagation, &root, reterr);
         if (r < 0)
                 return fault_in(reterr, "config.json: root.path");
-        r = init_mounts(bundle, root, child, reterr);
+        r = init_mounts(bundle, root, child, &late, reterr);
         if (r < 0)
                 return r;
         *ret_step = INITSYNC_STEP_HOOKS;
@@ -38,37 +40,61 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
         if (r < 0)
                 return fault_in(reterr, "procHooks");
         *ret_step = INITSYNC_STEP_PIVOT;
-        return rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
+        r = container_directory(bundle, root, reterr);
+        if (r < 0)
+                return r;
+        r = init_finish(bundle, root, &late, reterr);
+        return r < 0 ? r : rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
 }
 
-int init_run(const struct bundle *bundle, struct initsync_child *child, struct initsync_error *reterr) {
+/* With all the rights of root, until the parent has set the limits: where it has few itself, it needs to be the same user. */
+static int become_ready(const struct bundle *bundle, struct initsync_child *child, bool *ret_inside,
+                        struct initsync_error *reterr) {
+        int r;
+
+        r = container_names(bundle, reterr);
+        if (r < 0)
+                return r;
+        r = container_enter(bundle, reterr);
+        *ret_inside = r == 0;
+        if (r < 0 && r != -EACCES && r != -EPERM)
+                return r;
+        r = initsync_child_ready(child, reterr);
+        return r < 0 ? fault_in(reterr, "procReady") : 0;
+}
+
+int init_run(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
         mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
+        bool inside = false;
         int r, step;
 
         r = set_up(bundle, child, &step, reterr);
-        if (r == 0)
-                r = container_enter(bundle, reterr);
         if (r == 0) {
                 step = INITSYNC_STEP_READY;
-                r = initsync_child_ready(child, reterr);
-                if (r < 0)
-                        fault_in(reterr, "procReady");
+                r = become_ready(bundle, child, &inside, reterr);
         }
         if (r == 0) {
                 step = INITSYNC_STEP_RUN;
-                r = container_exec(bundle, mask, reterr);
+                r = privileges_enter(&bundle->process, lifeline, reterr);
         }
+        fd_closep(&lifeline);
+        if (r == 0 && !inside)
+                r = container_enter(bundle, reterr);
+        if (r == 0)
+                r = container_exec(bundle, mask, reterr);
         if (reterr->step < 0)
                 reterr->step = step;
         return r;
 }
 
-static int run(const char *path, struct initsync_child *child, struct initsync_error *reterr) {
+static int run(const char *path, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         int r;
 
         r = bundle_load(&bundle, path, BUNDLE_CHILD, reterr);
-        return r < 0 ? r : init_run(bundle, child, reterr);
+        if (r < 0)
+                fd_closep(&lifeline);
+        return r < 0 ? r : init_run(bundle, child, lifeline, reterr);
 }
 
 static int start(const struct options *options, struct initsync_error *reterr) {
@@ -76,7 +102,7 @@ static int start(const struct options *options, struct initsync_error *reterr) {
         _cleanup_(child_freep) struct initsync_child *child = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct initsync_error error;
-        int r, own;
+        int r, own, lifeline;
 
         /* Close-on-exec, so that the parent learns of the execution by the end of the conversation. */
         if (fcntl(options->sync_fd, F_SETFD, FD_CLOEXEC) < 0) {
@@ -96,12 +122,13 @@ static int start(const struct options *options, struct initsync_error *reterr) {
         }
         /* While the socket is still ours to look at. */
         own = namespaces_own_mounts(options->sync_fd, reterr);
+        lifeline = fcntl(options->sync_fd, F_DUPFD_CLOEXEC, 3);
         r = initsync_child_new(&child, options->sync_fd, &child_options, &error);
         if (r < 0) {
                 *reterr = error;
                 return r;
         }
-        r = own < 0 ? own : run(options->bundle, child, reterr);
+        r = own < 0 ? own : run(options->bundle, child, lifeline, reterr);
         initsync_child_fail(child, reterr);
         return r;
 }

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+#include <sched.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include "cleanup.h"
+#include "dev.h"
 #include "init.h"
 #include "kernel.h"
+#include "mask.h"
+#include "mount_cgroup.h"
+#include "mount_type.h"
 #include "rootfs.h"
 #include "say.h"
 
@@ -11,6 +18,30 @@
 /* Where a source can depend on the mounts before it, the parent may look for it only after these are in place. */
 static bool independent(const struct bundle_mount *mount) {
         return !mount->in_root && !(mount->above_root && (mount->want.flags & INITSYNC_MOUNT_RECURSIVE));
+}
+
+/* A user namespace keeps what its mounts had when it got them; what is not asked for stays as it is anyway. */
+static int fault_attributes(const struct bundle_mount *mount, int code, int source, struct initsync_error *reterr) {
+        static const struct {
+                unsigned long flag;
+                uint64_t attribute;
+                const char *name;
+        } known[] = {
+                { ST_RDONLY, MOUNT_ATTR_RDONLY, "ro" }, { ST_NOSUID, MOUNT_ATTR_NOSUID, "nosuid" },
+                { ST_NODEV, MOUNT_ATTR_NODEV, "nodev" }, { ST_NOEXEC, MOUNT_ATTR_NOEXEC, "noexec" },
+        };
+        uint64_t clr = mount->want.attr_clr | mount->tree_clr;
+        struct statvfs st;
+        size_t i;
+
+        fault_call(reterr, code, "mount_setattr", mount->want.source);
+        if (code != -EPERM || fstatvfs(source, &st) < 0)
+                return code;
+        for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+                if ((st.f_flag & known[i].flag) && (clr & known[i].attribute))
+                        return fault_in(reterr, "the source is %s, which a user namespace cannot change", known[i].name);
+        return (clr & MOUNT_ATTR__ATIME) ?
+               fault_in(reterr, "a user namespace cannot change the access times of the source") : code;
 }
 
 static int set_propagation(const struct bundle_mount *mount, int tree, struct initsync_error *reterr) {
@@ -23,12 +54,25 @@ static int set_propagation(const struct bundle_mount *mount, int tree, struct in
         return r < 0 ? fault_call(reterr, r, "mount_setattr", mount->want.source) : 0;
 }
 
+/* Of all mounts in the tree: the one on top, too. */
+static int set_tree_attributes(const struct bundle_mount *mount, int tree, struct initsync_error *reterr) {
+        const struct mount_attributes attr = { .attr_set = mount->tree_set, .attr_clr = mount->tree_clr };
+        int r;
+
+        if (!attr.attr_set && !attr.attr_clr)
+                return 0;
+        r = kernel_mount_setattr(tree, true, &attr);
+        return r < 0 ? fault_attributes(mount, r, tree, reterr) : 0;
+}
+
 static int attach(const struct bundle_mount *mount, int root, int tree, struct initsync_error *reterr) {
         _cleanup_fd_ int target = -1;
         struct statx st;
         int r;
 
-        r = set_propagation(mount, tree, reterr);
+        r = set_tree_attributes(mount, tree, reterr);
+        if (r == 0)
+                r = set_propagation(mount, tree, reterr);
         if (r < 0)
                 return r;
         /* The type alone, without asking a file server that may not answer. */
@@ -37,6 +81,10 @@ static int attach(const struct bundle_mount *mount, int root, int tree, struct i
         r = rootfs_mount_point(root, mount->want.destination, S_ISDIR(st.stx_mode), &target, reterr);
         if (r < 0)
                 return r;
+        /* By a symlink an image could have what is to be masked in /proc appear in a place of its own choice. */
+        if (mount_type_ordinary(mount) && rootfs_ordinary(root, mount->want.destination, target) < 0)
+                return fault(reterr, -ELOOP, "%s: is reached by a symlink, which is not allowed for %s",
+                             mount->want.destination, mount->type);
         r = initsync_attach(tree, target, reterr);
         return r < 0 ? fault_in(reterr, "%s", mount->want.destination) : 0;
 }
@@ -48,6 +96,15 @@ static int open_source(const struct bundle_mount *mount, int root) {
         return kernel_openat2(AT_FDCWD, mount->want.source, O_PATH, RESOLVE_NO_MAGICLINKS);
 }
 
+/* Why a clone is refused: which of that it was cannot be told. */
+static int fault_clone(const struct bundle_mount *mount, int code, struct initsync_error *reterr) {
+        fault_call(reterr, code, "open_tree", mount->want.source);
+        if (code != -EINVAL)
+                return code;
+        return fault_in(reterr, mount->want.flags & INITSYNC_MOUNT_RECURSIVE ? "an unbindable mount" :
+                        "an unbindable mount, or one with others below that a user namespace takes along by rbind only");
+}
+
 static int clone_source(const struct bundle_mount *mount, int source, int *ret_tree, struct initsync_error *reterr) {
         const struct mount_attributes attr = { .attr_set = mount->want.attr_set, .attr_clr = mount->want.attr_clr };
         _cleanup_fd_ int tree = -1;
@@ -55,18 +112,18 @@ static int clone_source(const struct bundle_mount *mount, int source, int *ret_t
 
         tree = kernel_clone_tree(source, !!(mount->want.flags & INITSYNC_MOUNT_RECURSIVE));
         if (tree < 0)
-                return fault_call(reterr, tree, "open_tree", mount->want.source);
+                return fault_clone(mount, tree, reterr);
         if (attr.attr_set || attr.attr_clr) {
                 r = kernel_mount_setattr(tree, false, &attr);
                 if (r < 0)
-                        return fault_call(reterr, r, "mount_setattr", mount->want.source);
+                        return fault_attributes(mount, r, tree, reterr);
         }
         *ret_tree = take_fd(&tree);
         return 0;
 }
 
-static int make_one(const struct bundle_mount *mount, int root, struct initsync_child *child,
-                    struct initsync_error *reterr) {
+static int make_bind(const struct bundle_mount *mount, int root, struct initsync_child *child,
+                     struct initsync_error *reterr) {
         _cleanup_fd_ int source = -1, tree = -1;
         int r;
 
@@ -80,6 +137,30 @@ static int make_one(const struct bundle_mount *mount, int root, struct initsync_
         else
                 r = initsync_child_mount(child, &mount->want, &tree, reterr);
         return r < 0 ? r : attach(mount, root, tree, reterr);
+}
+
+static int make_file_system(const struct bundle_mount *mount, const struct bundle *bundle, int root,
+                            struct init_late *late, struct initsync_error *reterr) {
+        const bool namespace = bundle->namespaces & CLONE_NEWCGROUP;
+        _cleanup_fd_ int tree = -1;
+        int r;
+
+        if (mount->kind == MOUNT_CGROUP)
+                r = mount_cgroup_make(mount, namespace, &tree, reterr);
+        else
+                r = mount_type_make(mount, &tree, reterr);
+        if (r < 0)
+                return fault_in(reterr, "%s", mount->want.destination);
+        r = attach(mount, root, tree, reterr);
+        if (r < 0)
+                return r;
+        if (mount->kind == MOUNT_CGROUP)
+                r = mount_cgroup_populate(mount, namespace, tree, reterr);
+        if (r < 0)
+                return fault_in(reterr, "%s", mount->want.destination);
+        if (mount_type_later(mount))
+                late->trees[late->n++] = take_fd(&tree);
+        return 0;
 }
 
 /* @n id-mapped mounts, all asked for before the first is attached. */
@@ -107,27 +188,58 @@ static int make_ahead(const struct bundle_mount *mounts, size_t n, int root, str
         return r;
 }
 
-int init_mounts(const struct bundle *bundle, int root, struct initsync_child *child, struct initsync_error *reterr) {
+/* The mounts that are asked for at once, from the first of @mounts on; 0 when that one is made alone. */
+static size_t count_ahead(const struct bundle_mount *mounts, size_t n) {
+        size_t i;
+
+        for (i = 0; i < AHEAD_MAX && i < n; i++)
+                if (mounts[i].kind != MOUNT_BIND || mounts[i].want.n_uids == 0 || !independent(&mounts[i]))
+                        break;
+        return i > 1 ? i : 0;
+}
+
+int init_mounts(const struct bundle *bundle, int root, struct initsync_child *child, struct init_late *ret_late,
+                struct initsync_error *reterr) {
         const struct bundle_mount *mounts = bundle->mounts;
         size_t i, n, failed;
         int r;
 
-        for (i = 0; i < bundle->n_mounts; i += n) {
-                for (n = 0; n < AHEAD_MAX && i + n < bundle->n_mounts; n++)
-                        if (mounts[i + n].want.n_uids == 0 || !independent(&mounts[i + n]))
-                                break;
+        ret_late->trees = calloc(bundle->n_mounts + 1, sizeof(*ret_late->trees));
+        if (!ret_late->trees)
+                return fault_call(reterr, -ENOMEM, "calloc", NULL);
+        for (i = 0; i < bundle->n_mounts; i += n ? n : 1) {
+                n = count_ahead(&mounts[i], bundle->n_mounts - i);
                 failed = 0;
-                if (n > 1) {
+                if (n > 0)
                         r = make_ahead(&mounts[i], n, root, child, &failed, reterr);
-                } else {
-                        n = 1;
-                        r = make_one(&mounts[i], root, child, reterr);
-                }
+                else if (mounts[i].kind == MOUNT_BIND)
+                        r = make_bind(&mounts[i], root, child, reterr);
+                else
+                        r = make_file_system(&mounts[i], bundle, root, ret_late, reterr);
                 if (r < 0) {
                         fault_in(reterr, "config.json: mounts[%zu]", mounts[i + failed].index);
                         reterr->mount = (int32_t)mounts[i + failed].index;
                         return r;
                 }
         }
-        return 0;
+        return dev_populate(bundle, root, reterr);
+}
+
+int init_finish(const struct bundle *bundle, int root, const struct init_late *late, struct initsync_error *reterr) {
+        const struct mount_attributes read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+        size_t i;
+        int r;
+
+        for (i = 0; i < late->n; i++) {
+                r = kernel_mount_setattr(late->trees[i], false, &read_only);
+                if (r < 0)
+                        return fault_call(reterr, r, "mount_setattr", "a read-only file system");
+        }
+        return mask_paths(bundle, root, reterr);
+}
+
+void init_late_free(struct init_late *late) {
+        while (late->n > 0)
+                fd_closep(&late->trees[--late->n]);
+        free(late->trees);
 }

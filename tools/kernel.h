@@ -21,8 +21,19 @@
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #endif
+#ifndef SYS_fsopen
+#define SYS_fsopen 430
+#define SYS_fsconfig 431
+#define SYS_fsmount 432
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
+#endif
+#ifndef SYS_clone3
+#define SYS_clone3 435
 #endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -49,12 +60,39 @@
 #define MOUNT_ATTR_NODEV 0x00000004
 #define MOUNT_ATTR_NOEXEC 0x00000008
 #endif
+#ifndef MOUNT_ATTR__ATIME
+#define MOUNT_ATTR__ATIME 0x00000070
+#define MOUNT_ATTR_RELATIME 0x00000000
+#define MOUNT_ATTR_NOATIME 0x00000010
+#define MOUNT_ATTR_STRICTATIME 0x00000020
+#define MOUNT_ATTR_NODIRATIME 0x00000080
+#endif
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+#ifndef FSOPEN_CLOEXEC
+#define FSOPEN_CLOEXEC 1
+#define FSMOUNT_CLOEXEC 1
+/* An enumeration where the C library has it. */
+#define FSCONFIG_SET_FLAG 0
+#define FSCONFIG_SET_STRING 1
+#define FSCONFIG_CMD_CREATE 6
+#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
+
+#define KERNEL_P_PIDFD 3                /* since 5.4, for waitid(2) */
+#define KERNEL_WALL 0x40000000
+#define KERNEL_CLONE_PIDFD 0x00001000
+
+/* The first version of struct clone_args. */
+struct kernel_clone_args {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
 
 /* Version 0 of the kernel's struct mount_attr, under a name of our own: not every C library declares it. */
 struct mount_attributes {
@@ -84,12 +122,32 @@ static inline int kernel_mount_setattr(int fd, int recursive, const struct mount
         return kernel_result(syscall(SYS_mount_setattr, fd, "", flags, attr, sizeof(*attr)));
 }
 
+static inline int kernel_fsopen(const char *type) {
+        return kernel_result(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+}
+
+static inline int kernel_fsconfig(int fd, unsigned command, const char *key, const char *value) {
+        return kernel_result(syscall(SYS_fsconfig, fd, command, key, value, 0));
+}
+
+static inline int kernel_fsmount(int fd, unsigned attributes) {
+        return kernel_result(syscall(SYS_fsmount, fd, FSMOUNT_CLOEXEC, attributes));
+}
+
 static inline int kernel_pivot_root(const char *new_root, const char *put_old) {
         return kernel_result(syscall(SYS_pivot_root, new_root, put_old));
 }
 
 static inline int kernel_pidfd_open(pid_t pid) {
         return kernel_result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+static inline int kernel_pidfd_send_signal(int pidfd, int number) {
+        return kernel_result(syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0));
+}
+
+static inline pid_t kernel_clone3(struct kernel_clone_args *args) {
+        return kernel_result(syscall(SYS_clone3, args, sizeof(*args)));
 }
 
 static inline int kernel_close_range(unsigned first, unsigned last, unsigned flags) {

@@ -14,13 +14,14 @@ enum {
         COMMAND_PARENT  = 1 << 0,
         COMMAND_INIT    = 1 << 1,
         COMMAND_IDMAP   = 1 << 2,
-        COMMAND_FEATURES = 1 << 3
+        COMMAND_FEATURES = 1 << 3,
+        COMMAND_RUN     = 1 << 4
 };
 
 struct options {
         int sync_fd, pid;
         int timeout;                    /* seconds; 0 when not given */
-        const char *bundle;
+        const char *bundle, *pid_file;
         const char *map_uids, *map_gids;
         bool allow_any_mount, recursive, help;
         bool trace;

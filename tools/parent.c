@@ -4,65 +4,99 @@
 #include "kernel.h"
 #include "options.h"
 #include "parent.h"
+#include "pid_file.h"
 #include "say.h"
-
-static void parent_freep(struct initsync_parent **parent) {
-        initsync_parent_free(*parent);
-}
 
 static void trace_freep(struct trace **trace) {
         trace_free(*trace);
 }
 
 /* None to run yet: a bundle that has some is refused. */
-static int hooks(void *userdata, struct initsync_error *reterr) {
+static int on_hooks(void *userdata, struct initsync_error *reterr) {
         (void)userdata;
         (void)reterr;
         return 0;
 }
 
-int parent_serve(const struct parent_job *job, int socket_fd, int pidfd, struct initsync_error *reterr) {
-        _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
+static int on_ready(void *userdata, struct initsync_error *reterr) {
+        const struct parent_job *job = userdata;
+        int r = 0;
+
+        if (job->bundle)
+                r = limits_set(&job->bundle->process.limits, job->pid, job->pidfd, reterr);
+        return r < 0 ? r : pid_file_write(job->pid_file, job->pid, reterr);
+}
+
+static void on_trace(const struct initsync_trace_event *event, void *userdata) {
+        const struct parent_job *job = userdata;
+
+        trace_event(event, job->trace);
+}
+
+/* The binds of @bundle, and in what order they stand in its list. */
+static int allowed(const struct bundle *bundle, struct initsync_mount **ret_mounts, size_t *ret_n,
+                   struct initsync_error *reterr) {
+        struct initsync_mount *mounts = calloc(bundle->n_mounts ? bundle->n_mounts : 1, sizeof(*mounts));
+        size_t i;
+
+        if (!mounts)
+                return fault_call(reterr, -ENOMEM, "calloc", NULL);
+        *ret_mounts = mounts;
+        *ret_n = 0;
+        for (i = 0; i < bundle->n_mounts; i++)
+                if (bundle->mounts[i].kind == MOUNT_BIND)
+                        mounts[(*ret_n)++] = bundle->mounts[i].want;
+        return 0;
+}
+
+int parent_new(struct initsync_parent **ret_parent, const struct parent_job *job, int socket_fd,
+               struct initsync_error *reterr) {
         _cleanup_free_ struct initsync_mount *mounts = NULL;
-        const struct bundle *bundle = job->bundle;
         struct initsync_parent_options options = {
                 .size = sizeof(options),
                 .flags = job->allow_any_mount ? INITSYNC_PARENT_ALLOW_ANY_MOUNT : 0,
                 .timeout_ms = job->timeout_ms,
                 .budget_ms = job->timeout_ms,
-                .hooks = hooks,
-                .trace = job->trace ? trace_event : NULL,
-                .userdata = job->trace,
+                .hooks = on_hooks,
+                .ready = on_ready,
+                .trace = job->trace ? on_trace : NULL,
+                .userdata = (void *)(uintptr_t)job,
         };
-        size_t i;
         int r;
 
-        if (bundle) {
-                mounts = calloc(bundle->n_mounts ? bundle->n_mounts : 1, sizeof(*mounts));
-                if (!mounts) {
+        if (job->bundle) {
+                options.rootfs = job->bundle->root;
+                r = allowed(job->bundle, &mounts, &options.n_mounts, reterr);
+                if (r < 0) {
                         fd_closep(&socket_fd);
-                        return fault_call(reterr, -ENOMEM, "calloc", NULL);
+                        return r;
                 }
-                for (i = 0; i < bundle->n_mounts; i++)
-                        mounts[i] = bundle->mounts[i].want;
-                options.rootfs = bundle->root;
                 options.mounts = mounts;
-                options.n_mounts = bundle->n_mounts;
         }
-        r = initsync_parent_new(&parent, socket_fd, pidfd, &options, reterr);
-        if (r == 0)
-                r = initsync_parent_run(parent, reterr);
+        return initsync_parent_new(ret_parent, socket_fd, job->pidfd, &options, reterr);
+}
+
+int parent_blame(const struct parent_job *job, struct initsync_error *reterr) {
+        int32_t left = reterr->mount;
+        size_t i;
+
         /* The library counts in the list that it was given. */
-        if (r < 0 && reterr->mount >= 0 && (size_t)reterr->mount < options.n_mounts)
-                fault_in(reterr, "config.json: mounts[%zu]", bundle->mounts[reterr->mount].index);
-        return r;
+        for (i = 0; job->bundle && left >= 0 && i < job->bundle->n_mounts; i++)
+                if (job->bundle->mounts[i].kind == MOUNT_BIND && left-- == 0)
+                        return fault_in(reterr, "config.json: mounts[%zu]", job->bundle->mounts[i].index);
+        return reterr->code;
 }
 
 static int serve(const struct options *options, struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
+        _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
         _cleanup_fd_ int pidfd = -1;
-        struct parent_job job = { .allow_any_mount = options->allow_any_mount, .timeout_ms = options->timeout * 1000 };
+        struct parent_job job = {
+                .allow_any_mount = options->allow_any_mount,
+                .timeout_ms = options->timeout * 1000,
+                .pid = options->pid,
+        };
         int r;
 
         /* First of all: until then, the number could come to mean another process. */
@@ -87,7 +121,11 @@ static int serve(const struct options *options, struct initsync_error *reterr) {
         }
         job.bundle = bundle;
         job.trace = trace;
-        return parent_serve(&job, options->sync_fd, pidfd, reterr);
+        job.pidfd = pidfd;
+        r = parent_new(&parent, &job, options->sync_fd, reterr);
+        if (r == 0)
+                r = initsync_parent_run(parent, reterr);
+        return r < 0 ? parent_blame(&job, reterr) : 0;
 }
 
 int parent_main(const struct options *options) {

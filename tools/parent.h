@@ -7,22 +7,34 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <initsync.h>
 #include "bundle.h"
 #include "trace.h"
 
 struct parent_job {
-        const struct bundle *bundle;    /* its mounts are allowed; NULL: none is */
+        const struct bundle *bundle;    /* its binds are allowed, its limits set; NULL: no mount is allowed */
         bool allow_any_mount;           /* instead of a bundle */
         int timeout_ms;                 /* 0: the library's own */
         struct trace *trace;            /* or NULL */
+        pid_t pid;                      /* the child */
+        int pidfd;                      /* of it; stays the caller's */
+        const char *pid_file;           /* written before the program starts; or NULL */
 };
 
 /*
- * parent_serve() - serve a child until it executes its program, or fails
- * @socket_fd: the parent's end; consumes it
- * @pidfd:     the child; stays the caller's
+ * parent_new() - begin to serve a child
+ * @job:       must live as long as the object
+ * @socket_fd: the parent's end; consumes it, also on failure
  */
-int parent_serve(const struct parent_job *job, int socket_fd, int pidfd, struct initsync_error *reterr);
+int parent_new(struct initsync_parent **ret_parent, const struct parent_job *job, int socket_fd,
+               struct initsync_error *reterr);
+
+/* parent_blame() - name the mount of config.json in an error that the library returned for @job; returns its code */
+int parent_blame(const struct parent_job *job, struct initsync_error *reterr);
+
+static inline void parent_freep(struct initsync_parent **parent) {
+        *parent = initsync_parent_free(*parent);
+}
 
 #endif /* PARENT_H */

@@ -8,6 +8,7 @@
 #include "say.h"
 
 #define RESOLVE_TRIES 128       /* a rename anywhere on the system can make openat2() give up with EAGAIN */
+#define LINKS_MAX 40            /* as many as the kernel follows */
 
 int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr) {
         /*
@@ -16,19 +17,47 @@ int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr) {
          */
         unsigned long flags = propagation == (MS_PRIVATE | MS_REC) ? MS_PRIVATE | MS_REC : MS_SLAVE | MS_REC;
 
+        /* What is mounted on a shared bind mount is to appear outside: only the root file system is cut off. */
+        if (propagation & MS_SHARED)
+                return 0;
         return mount(NULL, "/", NULL, flags, NULL) < 0 ? fault_call(reterr, -errno, "mount", "/") : 0;
 }
 
-int rootfs_open(const char *path, int *ret_fd, struct initsync_error *reterr) {
+/* Cuts off the mount in which @directory lies: also pivot_root() refuses to leave a shared one. */
+static int make_parent_private(int directory) {
+        const struct mount_attributes attr = { .propagation = MS_PRIVATE };
+        _cleanup_fd_ int at = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+        struct statx st;
+        int up;
+
+        for (;;) {
+                if (at < 0 || statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+                        return -errno;
+                if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+                        return kernel_mount_setattr(at, false, &attr);
+                up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                fd_closep(&at);
+                at = up;
+        }
+}
+
+int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr) {
+        const struct mount_attributes slave = { .propagation = MS_SLAVE };
         _cleanup_fd_ int directory = -1, tree = -1;
         int r;
 
         directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return fault_call(reterr, -errno, "open", path);
+        r = propagation & MS_SHARED ? make_parent_private(directory) : 0;
+        if (r < 0)
+                return fault_call(reterr, r, "mount_setattr", path);
         tree = kernel_clone_tree(directory, true);
         if (tree < 0)
                 return fault_call(reterr, tree, "open_tree", path);
+        r = propagation & MS_SHARED ? kernel_mount_setattr(tree, true, &slave) : 0;
+        if (r < 0)
+                return fault_call(reterr, r, "mount_setattr", path);
         r = initsync_attach(tree, directory, reterr);
         if (r < 0)
                 return fault_in(reterr, "%s", path);
@@ -63,11 +92,30 @@ static int create(int parent, const char *name, bool directory) {
         return fd < 0 ? -errno : fd;
 }
 
+static int create_path(int root, const char *path, bool directory, int depth);
+
+/*
+ * What the symlink @name in @at, whose path is @path, points to inside the root, where that is missing; images have such
+ * links, as /var/run to /run. -EINVAL: it is no symlink.
+ */
+static int create_target(int root, int at, const char *name, const char *path, bool directory, int depth) {
+        char target[PATH_MAX], joined[2 * PATH_MAX];
+        ssize_t n = readlinkat(at, name, target, sizeof(target) - 1);
+
+        if (n < 0)
+                return errno == ENOENT ? -EINVAL : -errno;
+        if (depth >= LINKS_MAX)
+                return -ELOOP;
+        target[n] = '\0';
+        snprintf(joined, sizeof(joined), "%.*s/%s", target[0] == '/' ? 0 : (int)(strrchr(path, '/') - path), path, target);
+        return create_path(root, joined, directory, depth + 1);
+}
+
 /*
  * What exists is resolved from the root each time, since a symlink may lead anywhere inside it; from the first missing
  * component on, everything is made on the descriptor of its parent.
  */
-static int create_path(int root, const char *path, bool directory) {
+static int create_path(int root, const char *path, bool directory, int depth) {
         char parts[PATH_MAX], prefix[PATH_MAX + 1], *part, *next, *rest;
         bool creating = false;
         size_t used = 0;
@@ -81,17 +129,28 @@ static int create_path(int root, const char *path, bool directory) {
                 next = strtok_r(NULL, "/", &rest);
                 used += (size_t)sprintf(prefix + used, "/%s", part);
                 fd = creating ? -ENOENT : rootfs_resolve(root, prefix);
-                if (fd == -ENOENT) {
-                        creating = true;
-                        fd = create(at, part, directory || next);
+                if (fd == -ENOENT && !creating) {
+                        fd = create_target(root, at, part, prefix, directory || next, depth);
+                        creating = fd == -EINVAL;
                 }
+                if (creating)
+                        fd = create(at, part, directory || next);
                 fd_closep(&at);
                 at = fd;
         }
         return at;
 }
 
-static bool same_place(int a, int b) {
+int rootfs_ordinary(int root, const char *path, int fd) {
+        _cleanup_fd_ int plain = -1;
+
+        plain = kernel_openat2(root, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+        if (plain < 0)
+                return plain;
+        return rootfs_same(plain, fd) ? 0 : -ELOOP;
+}
+
+bool rootfs_same(int a, int b) {
         struct statx x, y;
 
         return statx(a, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &x) == 0 &&
@@ -99,19 +158,30 @@ static bool same_place(int a, int b) {
                x.stx_ino == y.stx_ino && x.stx_mnt_id == y.stx_mnt_id;
 }
 
-int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr) {
-        _cleanup_fd_ int fd = -1;
+int rootfs_make(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr) {
+        int fd;
 
         fd = rootfs_resolve(root, path);
         if (fd == -ENOENT) {
-                fd = create_path(root, path, directory);
+                fd = create_path(root, path, directory, 0);
                 if (fd < 0)
                         return fault_call(reterr, fd, directory ? "mkdirat" : "openat", path);
         }
         if (fd < 0)
                 return fault_call(reterr, fd, "openat2", path);
+        *ret_fd = fd;
+        return 0;
+}
+
+int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr) {
+        _cleanup_fd_ int fd = -1;
+        int r;
+
+        r = rootfs_make(root, path, directory, &fd, reterr);
+        if (r < 0)
+                return r;
         /* Over the root itself, later mounts would go below it, and pivot_root() would bring up what lies underneath. */
-        if (same_place(fd, root))
+        if (rootfs_same(fd, root))
                 return fault(reterr, -EBUSY, "%s: leads to the root file system itself, which is no mount point", path);
         *ret_fd = take_fd(&fd);
         return 0;
@@ -133,12 +203,15 @@ int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_
                 return fault_call(reterr, r, "pivot_root", "root file system");
         if (fchdir(old) < 0)
                 return fault_call(reterr, -errno, "fchdir", "old root");
-        /* It is a slave or private since rootfs_isolate(): the host does not see this. */
+        /* Unless it is a slave or private since rootfs_isolate(), the host would see this. */
+        if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+                return fault_call(reterr, -errno, "mount", "old root");
         if (umount2(".", MNT_DETACH) < 0)
                 return fault_call(reterr, -errno, "umount2", "old root");
         if (chdir("/") < 0)
                 return fault_call(reterr, -errno, "chdir", "/");
-        if ((propagation & MS_PRIVATE) && mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
+        propagation &= MS_PRIVATE | MS_SHARED | MS_UNBINDABLE;
+        if (propagation && mount(NULL, "/", NULL, propagation, NULL) < 0)
                 return fault_call(reterr, -errno, "mount", "/");
         if (readonly) {
                 r = kernel_mount_setattr(root, false, &read_only);

@@ -14,14 +14,23 @@
 /* rootfs_isolate() - cut this mount namespace off from the one it came from, as linux.rootfsPropagation has it, or 0 */
 int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr);
 
-/* rootfs_open() - make a mount of the directory @path; *@ret_fd is its root, attached there */
-int rootfs_open(const char *path, int *ret_fd, struct initsync_error *reterr);
+/* rootfs_open() - make a mount of the directory @path, of its own and the same @propagation; *@ret_fd is its root */
+int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
 
 /* rootfs_resolve() - an O_PATH descriptor of what @path is inside the root file system, or a negative errno */
 int rootfs_resolve(int root, const char *path);
 
-/* rootfs_mount_point() - the same for a mount point, which is made if it is missing: a @directory, or else a file */
+/* rootfs_make() - the same, and what is missing is made: a @directory, or else a file */
+int rootfs_make(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr);
+
+/* rootfs_mount_point() - the same for a mount point, which the root file system itself is not */
 int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr);
+
+/* rootfs_ordinary() - 0 if @path leads to @fd without a symlink on its way, -ELOOP or another errno if not */
+int rootfs_ordinary(int root, const char *path, int fd);
+
+/* rootfs_same() - whether both descriptors are of the same file in the same mount */
+bool rootfs_same(int a, int b);
 
 /* rootfs_pivot() - make it this process's root directory, and detach the old one */
 int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_error *reterr);

@@ -28,12 +28,26 @@ static const struct command {
         { "demo", "[--quiet | --json]",
           "The built-in scenario, told step by step and checked; needs no bundle and no root. The default.",
           demo_main, NULL, 0, 0 },
+        { "run", "[--bundle DIR] [--trace[=FILE]] [--pid-file FILE] ID",
+          "Runs the container of DIR/config.json from start to exit, with both halves of the conversation.\n"
+          "\n"
+          "  --bundle DIR         an OCI bundle; the working directory without it\n"
+          "  --trace              every message as a sequence diagram on stderr\n"
+          "  --trace=FILE         the same as JSON lines\n"
+          "  --pid-file FILE      gets the number of the process before the program starts, and is left behind\n"
+          "\n"
+          "The exit status is that of the container's process, or 128 + n when signal n ended it; 1 for a failure of our\n"
+          "own, with one line on stderr. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on; before the\n"
+          "program has started, they end the container. When this process is killed, so is the container's, unless its\n"
+          "program gains privileges by being executed; where there is a PID namespace all of its processes are.\n"
+          "Nothing is stored anywhere: ID is checked, but two runs may have the same. Control groups are not managed.",
+          NULL, run_main, COMMAND_RUN, 1 },
         { "parent", "--sync-fd N --pid PID [--bundle DIR | --allow-any-mount] [--timeout SECONDS] [--trace[=FILE]]",
           "The parent half alone, on an inherited SOCK_SEQPACKET socket, for any child that speaks the wire.\n"
           "\n"
           "  --sync-fd N          the parent's end of the socket pair\n"
           "  --pid PID            the child, in its mount namespace before it asks for the first mount\n"
-          "  --bundle DIR         the child may have the bind mounts of DIR/config.json, each once\n"
+          "  --bundle DIR         the child may have the bind mounts of DIR/config.json, each once, and gets its limits\n"
           "  --allow-any-mount    the child may have whatever it names: for tests and children that you trust\n"
           "  --timeout SECONDS    for one mount request, and for the conversation without the child's own work\n"
           "  --trace              every message as a sequence diagram on stderr\n"

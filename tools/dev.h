@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DEV_H
+#define DEV_H
+
+/*
+ * What a program expects in /dev, and linux.devices.
+ */
+
+#include <initsync.h>
+#include "bundle.h"
+
+/*
+ * dev_populate() - make devices and links, after all mounts of @bundle
+ *
+ * The default ones only in a file system that the bundle has mounted on /dev; a bind mount there, the host's as a rule, is
+ * left as it is, and must have what linux.devices names.
+ */
+int dev_populate(const struct bundle *bundle, int root, struct initsync_error *reterr);
+
+/* dev_open_null() - a descriptor of the host's null device, known to be it */
+int dev_open_null(int *ret_fd, struct initsync_error *reterr);
+
+#endif /* DEV_H */

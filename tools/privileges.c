@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include "privileges.h"
+#include "say.h"
+
+#define USER "config.json: process.user"
+#define CAPABILITIES "config.json: process.capabilities"
+
+/* From Linux 4.3 on, later than some headers. */
+#ifndef PR_CAP_AMBIENT
+#define PR_CAP_AMBIENT 47
+#define PR_CAP_AMBIENT_RAISE 2
+#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#endif
+
+/* The kernel forgets the signal whenever ids or capabilities change. */
+static int keep_death_signal(int number, struct initsync_error *reterr) {
+        return prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) < 0 ? fault_call(reterr, -errno, "prctl", NULL) : 0;
+}
+
+static int set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups, struct initsync_error *reterr) {
+        /* A user namespace may deny setgroups(): where there are none to set, there is nothing to do. */
+        if (setgroups(n_groups, groups) < 0 && !(errno == EPERM && n_groups == 0))
+                return fault_call(reterr, -errno, "setgroups", USER ".additionalGids");
+        if (setresgid(gid, gid, gid) < 0)
+                return fault_call(reterr, -errno, "setresgid", USER ".gid");
+        if (setresuid(uid, uid, uid) < 0)
+                return fault_call(reterr, -errno, "setresuid", USER ".uid");
+        return 0;
+}
+
+int privileges_root(struct initsync_error *reterr) {
+        int r, number = 0;
+
+        prctl(PR_GET_PDEATHSIG, &number, 0, 0, 0);
+        if (setgroups(0, NULL) < 0 && errno != EPERM)
+                return fault_call(reterr, -errno, "setgroups", NULL);
+        if (setresgid(0, 0, 0) < 0)
+                r = fault_call(reterr, -errno, "setresgid", "config.json: linux.gidMappings");
+        else if (setresuid(0, 0, 0) < 0)
+                r = fault_call(reterr, -errno, "setresuid", "config.json: linux.uidMappings");
+        else
+                r = keep_death_signal(number, reterr);
+        return r;
+}
+
+static int drop_bounding(uint64_t keep, struct initsync_error *reterr) {
+        cap_value_t value;
+
+        /* The last one is what this kernel knows. */
+        for (value = 0; value < 64 && prctl(PR_CAPBSET_READ, value, 0, 0, 0) >= 0; value++) {
+                if (keep & (UINT64_C(1) << value))
+                        continue;
+                if (prctl(PR_CAPBSET_READ, value, 0, 0, 0) > 0 && prctl(PR_CAPBSET_DROP, value, 0, 0, 0) < 0)
+                        return fault_call(reterr, -errno, "prctl", CAPABILITIES ".bounding");
+        }
+        return 0;
+}
+
+static int fill(cap_t caps, cap_flag_t flag, uint64_t set) {
+        cap_value_t value;
+
+        for (value = 0; value < 64; value++)
+                if ((set & (UINT64_C(1) << value)) && cap_set_flag(caps, flag, 1, &value, CAP_SET) < 0)
+                        return -errno;
+        return 0;
+}
+
+/* What this process can hand on at all: one that was started with less is not refused, as the specification has it. */
+static uint64_t permitted(void) {
+        cap_t caps = cap_get_proc();
+        cap_flag_value_t is_set;
+        uint64_t set = 0;
+        cap_value_t value;
+
+        for (value = 0; caps && value < 64; value++)
+                if (cap_get_flag(caps, value, CAP_PERMITTED, &is_set) == 0 && is_set == CAP_SET)
+                        set |= UINT64_C(1) << value;
+        if (caps)
+                cap_free(caps);
+        return set;
+}
+
+static int set_capabilities(const uint64_t sets[static N_CAPABILITY_SETS], uint64_t can, struct initsync_error *reterr) {
+        cap_t caps = cap_init();
+        int r;
+
+        if (!caps)
+                return fault_call(reterr, -errno, "cap_init", NULL);
+        r = fill(caps, CAP_PERMITTED, sets[CAPABILITY_PERMITTED] & can);
+        if (r == 0)
+                r = fill(caps, CAP_EFFECTIVE, sets[CAPABILITY_EFFECTIVE] & can);
+        if (r == 0)
+                r = fill(caps, CAP_INHERITABLE, sets[CAPABILITY_INHERITABLE] & can);
+        if (r == 0 && cap_set_proc(caps) < 0)
+                r = -errno;
+        cap_free(caps);
+        return r < 0 ? fault_call(reterr, r, "capset", CAPABILITIES) : 0;
+}
+
+static int set_ambient(uint64_t set, struct initsync_error *reterr) {
+        cap_value_t value;
+
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+                return fault_call(reterr, -errno, "prctl", CAPABILITIES ".ambient");
+        for (value = 0; value < 64; value++)
+                if ((set & (UINT64_C(1) << value)) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, value, 0, 0) < 0)
+                        return fault_call(reterr, -errno, "prctl", CAPABILITIES ".ambient");
+        return 0;
+}
+
+/*
+ * The bounding set while there is CAP_SETPCAP to drop from it; then the ids, across which the permitted set is kept, not the
+ * effective one; then the rest.
+ */
+static int enter(const struct process *process, struct initsync_error *reterr) {
+        const uint64_t *sets = process->capabilities;
+        uint64_t can = permitted();
+        int r;
+
+        r = drop_bounding(sets[CAPABILITY_BOUNDING], reterr);
+        if (r == 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+                r = fault_call(reterr, -errno, "prctl", NULL);
+        if (r == 0)
+                r = set_ids(process->uid, process->gid, process->groups, process->n_groups, reterr);
+        if (r == 0)
+                r = set_capabilities(sets, can, reterr);
+        if (r == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+                r = fault_call(reterr, -errno, "prctl", NULL);
+        /*
+         * `runc spec` asks for ambient ones that are not inheritable, which the kernel grants to nobody: they are left out, as
+         * runc and crun do.
+         */
+        if (r == 0)
+                r = set_ambient(sets[CAPABILITY_AMBIENT] & sets[CAPABILITY_INHERITABLE] & sets[CAPABILITY_PERMITTED] & can,
+                                reterr);
+        return r;
+}
+
+/*
+ * getppid() tells nothing in a PID namespace. A process that dies closes its files before it signals its children, so that
+ * one whose socket is open has the signal yet to send.
+ */
+static bool orphaned(int lifeline) {
+        struct pollfd look = { .fd = lifeline, .events = 0 };
+
+        return poll(&look, 1, 0) > 0 && (look.revents & POLLHUP);
+}
+
+int privileges_enter(const struct process *process, int lifeline, struct initsync_error *reterr) {
+        int r, number = 0;
+
+        prctl(PR_GET_PDEATHSIG, &number, 0, 0, 0);
+        if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return fault_call(reterr, -errno, "prctl", "config.json: process.noNewPrivileges");
+        r = enter(process, reterr);
+        if (r == 0)
+                r = keep_death_signal(number, reterr);
+        if (r == 0 && number && orphaned(lifeline))
+                r = fault(reterr, -ECONNRESET, "the parent died");
+        return r;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PRIVILEGES_H
+#define PRIVILEGES_H
+
+/*
+ * Whom the container's process runs as, and what it may do.
+ */
+
+#include <initsync.h>
+#include "process.h"
+
+/*
+ * privileges_root() - become id 0 of the user namespace that this process was just started in
+ *
+ * Keeps the signal that this process gets when its parent dies. That the parent has died meanwhile shows in the conversation,
+ * which is all yet to come.
+ */
+int privileges_root(struct initsync_error *reterr);
+
+/*
+ * privileges_enter() - take the ids, the capabilities and no_new_privs of @process
+ * @lifeline: a socket to the parent
+ *
+ * Keeps the signal too, and fails if there is one and the parent is gone.
+ */
+int privileges_enter(const struct process *process, int lifeline, struct initsync_error *reterr);
+
+#endif /* PRIVILEGES_H */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+/*
+ * "process" of config.json as plain data: the program, whom it runs as, and what it may do.
+ */
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <initsync.h>
+#include "node.h"
+
+enum capability_set {
+        CAPABILITY_BOUNDING,
+        CAPABILITY_EFFECTIVE,
+        CAPABILITY_INHERITABLE,
+        CAPABILITY_PERMITTED,
+        CAPABILITY_AMBIENT,
+        N_CAPABILITY_SETS
+};
+
+/* The parent's part of it: what is set on a process from outside. */
+struct limits {
+        struct limit {
+                int resource;
+                struct rlimit values;
+        } limits[RLIM_NLIMITS];         /* in the order of process.rlimits */
+        size_t n_limits;
+        bool has_oom_score_adj;
+        int oom_score_adj;
+};
+
+struct process {
+        char **args, **env;             /* NULL-terminated */
+        const char *cwd;
+        uid_t uid;
+        gid_t gid;
+        gid_t *groups;
+        size_t n_groups;
+        bool has_umask;
+        mode_t umask;
+        uint64_t capabilities[N_CAPABILITY_SETS];       /* bit n is capability n; without the key there are none */
+        bool no_new_privileges;
+        struct limits limits;
+};
+
+/* process_read() - all but the limits; @process is zeroed, and for process_clear() also after a failure */
+int process_read(struct process *process, const struct node *config, struct initsync_error *reterr);
+void process_clear(struct process *process);
+
+/* capabilities_read() - "capabilities" of @node into @sets */
+int capabilities_read(uint64_t sets[static N_CAPABILITY_SETS], const struct node *node, struct initsync_error *reterr);
+
+/* limits_read() - "rlimits" and "oomScoreAdj" of "process", which need not be there */
+int limits_read(struct limits *limits, const struct node *config, struct initsync_error *reterr);
+
+/* limits_set() - on the process @pid, which @pidfd is a descriptor of */
+int limits_set(const struct limits *limits, pid_t pid, int pidfd, struct initsync_error *reterr);
+
+#endif /* PROCESS_H */

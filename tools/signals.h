@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SIGNALS_H
+#define SIGNALS_H
+
+#include <initsync.h>
+
+/*
+ * signals_open() - block the signals that are passed on to a container, and return a descriptor to poll and read them from
+ *
+ * SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, and SIGHUP unless nohup(1) or the like has it ignored.
+ */
+int signals_open(int *ret_fd, struct initsync_error *reterr);
+
+/* signals_next() - the number of one that came, or 0 */
+int signals_next(int fd);
+
+#endif /* SIGNALS_H */

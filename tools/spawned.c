@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include "cleanup.h"
+#include "init.h"
+#include "kernel.h"
+#include "privileges.h"
+#include "say.h"
+#include "spawned.h"
+
+#define KILLED_MS 5000          /* a killed process that takes longer hangs in a system call, of a dead file server say */
+
+/* A network namespace is born with its loopback interface down. */
+static int loopback_up(struct initsync_error *reterr) {
+        struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+        _cleanup_fd_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return fault_call(reterr, -errno, "socket", "lo");
+        return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fault_call(reterr, -errno, "ioctl", "lo") : 0;
+}
+
+static int become(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
+        int r = 0;
+
+        if (bundle->namespaces & CLONE_NEWUSER)
+                r = privileges_root(reterr);
+        if (r == 0 && (bundle->namespaces & CLONE_NEWNET)) {
+                r = loopback_up(reterr);
+                if (r < 0)
+                        fault_in(reterr, "config.json: linux.namespaces");
+        }
+        return r < 0 ? r : init_run(bundle, child, lifeline, reterr);
+}
+
+static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int go_fd) {
+        struct initsync_child *child = NULL;
+        struct initsync_error error;
+        int keep[] = { socket_fd, go_fd }, lifeline;
+        char byte;
+
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                _exit(1);
+        /* The other sessions of this process, its log, and our copies of the parent's ends. */
+        if (initsync_child_only(keep, 2) < 0)
+                _exit(1);
+        /* A terminal that the caller has is not the container's, whose signals are those that are passed on. */
+        setsid();
+        /* Nothing comes from a parent that gave up, or died before the signal was set: in a PID namespace, getppid() is 0. */
+        if (read(go_fd, &byte, 1) != 1)
+                _exit(1);
+        close(go_fd);
+        lifeline = fcntl(socket_fd, F_DUPFD_CLOEXEC, 3);
+        if (initsync_child_new(&child, socket_fd, NULL, &error) < 0)
+                _exit(1);
+        become(bundle, child, lifeline, &error);
+        initsync_child_fail(child, &error);
+        _exit(1);
+}
+
+static int put(pid_t pid, const char *file, const char *text) {
+        _cleanup_fd_ int fd = -1;
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+static int put_map(pid_t pid, const char *file, const struct bundle_map *map) {
+        _cleanup_free_ char *text = malloc(map->n * sizeof("4294967295 4294967295 4294967295"));
+        size_t i, used = 0;
+
+        if (!text)
+                return -ENOMEM;
+        for (i = 0; i < map->n; i++)
+                used += (size_t)sprintf(text + used, "%u %u %u\n", map->extents[i].inside, map->extents[i].outside,
+                                        map->extents[i].count);
+        return put(pid, file, text);
+}
+
+static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error *reterr) {
+        int r;
+
+        r = put_map(pid, "uid_map", &bundle->uids);
+        if (r < 0)
+                return fault_call(reterr, r, "write", "config.json: linux.uidMappings: uid_map");
+        r = put_map(pid, "gid_map", &bundle->gids);
+        /* Without the right to map any group, one may map one's own, and give up the right to leave groups for it. */
+        if (r == -EPERM) {
+                r = put(pid, "setgroups", "deny");
+                r = r < 0 ? -EPERM : put_map(pid, "gid_map", &bundle->gids);
+        }
+        return r < 0 ? fault_call(reterr, r, "write", "config.json: linux.gidMappings: gid_map") : 0;
+}
+
+int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_error *reterr) {
+        struct kernel_clone_args args = {
+                .flags = (uint64_t)bundle->namespaces | KERNEL_CLONE_PIDFD,
+                .pidfd = (uintptr_t)&spawned->pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        _cleanup_fd_ int child_fd = -1, go_read = -1, go_write = -1;
+        int go[2], r;
+
+        r = initsync_pair(&spawned->socket_fd, &child_fd);
+        if (r < 0)
+                return fault_call(reterr, r, "initsync_pair", NULL);
+        if (pipe2(go, O_CLOEXEC) < 0)
+                return fault_call(reterr, -errno, "pipe2", NULL);
+        go_read = go[0];
+        go_write = go[1];
+        fflush(NULL);
+        r = kernel_clone3(&args);
+        if (r < 0) {
+                fault_call(reterr, r, "clone3", NULL);
+                return fault_in(reterr, "config.json: linux.namespaces");
+        }
+        if (r == 0)
+                child_main(bundle, child_fd, go_read);
+        spawned->pid = r;
+        if (bundle->namespaces & CLONE_NEWUSER) {
+                r = map_ids(spawned->pid, bundle, reterr);
+                if (r < 0)
+                        return r;
+        }
+        /* Our end of it must be open: otherwise a child that is dead already would kill us. */
+        return write(go_write, "", 1) == 1 ? 0 : fault_call(reterr, -errno, "write", NULL);
+}
+
+void spawn_signal(const struct spawned *spawned, int number) {
+        if (spawned->pidfd >= 0)
+                kernel_pidfd_send_signal(spawned->pidfd, number);
+}
+
+int spawn_wait(struct spawned *spawned, int timeout_ms, int *ret_status) {
+        struct pollfd wait = { .fd = spawned->pidfd, .events = POLLIN };
+        siginfo_t info = { .si_pid = 0 };
+
+        if (poll(&wait, 1, timeout_ms) <= 0 || waitid(KERNEL_P_PIDFD, (id_t)spawned->pidfd, &info, WEXITED) < 0)
+                return 0;
+        spawned->pid = 0;
+        *ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+        return 1;
+}
+
+void spawn_end(struct spawned *spawned) {
+        int status;
+
+        if (spawned->pid > 0) {
+                spawn_signal(spawned, SIGKILL);
+                if (spawn_wait(spawned, KILLED_MS, &status) == 0)
+                        say("warning: process %d was killed, and does not end: it hangs in the kernel", (int)spawned->pid);
+        }
+        fd_closep(&spawned->pidfd);
+        fd_closep(&spawned->socket_fd);
+}
