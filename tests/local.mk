@@ -67,7 +67,8 @@ PYTHON_TESTS = \
 	tests/tool-init.py \
 	tests/tool-mounts.py \
 	tests/tool-mounts-refused.py \
-	tests/tool-parent.py
+	tests/tool-parent.py \
+	tests/tool-run.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall
@@ -171,6 +172,7 @@ CLEANFILES += tests/planted-leak
 tests_planted_leak_LDADD =
 
 EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
+	tests/bundles \
 	tests/conversations \
 	tests/json-verdict.py \
 	tests/peer/child.py \

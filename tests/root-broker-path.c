@@ -221,7 +221,8 @@ static void many(void) {
 
 /* L13: what counts is what would be cloned, not what the mount around the source has elsewhere. */
 static void many_mounts(void) {
-        struct source_request request = { .flags = INITSYNC_MOUNT_RECURSIVE, .userns_fd = -1, .source_fd = -1, .any_view = 1 };
+        struct source_request request = { .flags = INITSYNC_MOUNT_RECURSIVE, .userns_fd = -1, .source_fd = -1,
+                                          .any_view = 1 };
         const struct server_slot *slot;
         struct joined joined;
         char name[256], path[256], all[256];

@@ -127,7 +127,7 @@ def in_root(place):
 
 
 def container_namespace(place):
-    """a source that only the child's mount namespace has"""
+    """a source over which the child has mounted something else"""
     need_root("join a mount namespace")
     own = place.file("own/")
 
@@ -136,8 +136,9 @@ def container_namespace(place):
         mount("tmpfs", own, "tmpfs")
         os.chown(own, 11, 12)
 
-    equal(both_fine(serve(place, [request(own), "ready"], *bundle(place, bind(own, "/a")), preexec=own_mount)),
-          answer(own, (11, 12)))
+    refused(serve(place, [request(own), "ready"], *bundle(place, bind(own, "/a")), preexec=own_mount),
+            own + " is not what the runtime sees there")
+    equal(both_fine(serve(place, [request(own), "ready"], "--allow-any-mount", preexec=own_mount)), answer(own, (11, 12)))
     equal(os.stat(own).st_uid, 0)
 
 

@@ -51,7 +51,8 @@ void joined_stop(struct joined *joined, int timeout_ms) {
 }
 
 int joined_post(struct joined *joined, const char *rootfs, const char *path) {
-        const struct source_request request = { .rootfs = rootfs, .path = path, .userns_fd = -1, .source_fd = -1, .any_view = 1 };
+        const struct source_request request = { .rootfs = rootfs, .path = path, .userns_fd = -1, .source_fd = -1,
+                                                .any_view = 1 };
 
         /* An empty packet would be taken for the end. */
         return broker_post(&joined->broker, &request, path[0] ? path : "/", path[0] ? strlen(path) : 1);
