@@ -95,7 +95,8 @@ static int map_refused(const struct source_result *result, const char *path, str
 
         if (result->error == -EOPNOTSUPP)
                 return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path,
-                                 "%s %s: id-mapped already, only open_tree_attr(2) of Linux 6.15 can map it anew", call, path);
+                                 "%s %s: id-mapped already, only open_tree_attr(2) of Linux 6.15 can map it anew, and in a recursive clone only "
+                                 "all of it", call, path);
         if (result->error == -EINVAL && result->type[0])
                 return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path,
                                  "%s %s: %s mounted at %s takes no id mapping", call, path, result->type, result->point);

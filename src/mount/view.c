@@ -2,6 +2,9 @@
 #include "kernel/syscalls.h"
 #include "mount/view.h"
 
+/* As when the source itself is resolved: a child that renames all the time must not keep us busy for ever. */
+#define RETRIES 128
+
 RAW static int identify(int fd, struct sys_statx *ret) {
         return sys_statx(fd, "", SYS_AT_EMPTY_PATH | SYS_AT_STATX_DONT_SYNC, SYS_STATX_TYPE | SYS_STATX_INO, ret);
 }
@@ -9,11 +12,13 @@ RAW static int identify(int fd, struct sys_statx *ret) {
 RAW int view_compare(int root, const char *path, int fd) {
         struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS };
         struct sys_statx theirs, ours;
-        int seen, r;
+        int seen, r, tries = 0;
 
         do
                 seen = sys_openat2(root, path, &how);
-        while (seen == -EINTR || seen == -EAGAIN);      /* nobody but the runtime renames there */
+        while (seen == -EINTR || (seen == -EAGAIN && ++tries < RETRIES));
+        if (seen == -EAGAIN)
+                return seen;
         if (seen < 0)
                 return -EACCES;
         r = identify(seen, &ours);

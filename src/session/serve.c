@@ -173,6 +173,8 @@ static void handle(struct initsync_parent *parent, size_t n) {
                 broken(parent, &error);
                 return;
         }
+        if (parent->peer_gone && message.type != MESSAGE_ERROR)
+                return;                 /* nothing can be answered any more: only its last words count */
         next = next_step(parent, &message);
         if (next < 0)
                 return;
@@ -246,7 +248,9 @@ static int receive_one(struct initsync_parent *parent) {
         } else if (r < 0) {
                 receive_failed(parent, r, why);
         } else {
-                handle(parent, (size_t)r);
+                parent_collect(parent); /* what this message answers to comes before it in the trace */
+                if (parent->phase == PARENT_TALKING)
+                        handle(parent, (size_t)r);
         }
         return 1;
 }

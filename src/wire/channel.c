@@ -29,10 +29,6 @@ static int wait_until(int socket, short events, uint64_t deadline) {
         }
 }
 
-int channel_wait(struct channel *channel, int timeout_ms) {
-        return wait_until(channel->socket, POLLIN, clock_deadline(timeout_ms));
-}
-
 int channel_send(struct channel *channel, const char *data, size_t n, int fd, int timeout_ms) {
         uint64_t deadline = clock_deadline(timeout_ms);
         int r;

@@ -25,9 +25,6 @@ struct channel {
  */
 int channel_send(struct channel *channel, const char *data, size_t n, int fd, int timeout_ms);
 
-/* channel_wait() - until there is something to read; 0 or -ETIMEDOUT */
-int channel_wait(struct channel *channel, int timeout_ms);
-
 /*
  * channel_receive() - the next message and, where one belongs to it, its descriptor
  *
