@@ -380,7 +380,8 @@ def signals(place):
 
 def ignored_hangup(place):
     """under nohup, SIGHUP is not forwarded"""
-    process = start(place, shell("trap 'echo no; exit 1' HUP; trap 'exit 40' TERM\necho ready; while true; do sleep 0.02; done"),
+    config = shell("trap 'echo no; exit 1' HUP; trap 'exit 40' TERM\necho ready; while true; do sleep 0.02; done")
+    process = start(place, config,
                     preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN), restore_signals=False)
     equal(process.stdout.readline(), "ready\n")
     process.send_signal(signal.SIGHUP)
@@ -397,6 +398,7 @@ def children_of(pid):
 @contextlib.contextmanager
 def hung(place):
     """A directory that no question about is ever answered."""
+    need_root("start containers")
     if not os.path.exists("/dev/fuse"):
         raise Skip("no /dev/fuse")
     path = place.file("hung/")

@@ -131,11 +131,14 @@ int bundle_keys(const struct node *config, enum bundle_half half, struct initsyn
 /* Control groups alone are left undone: one line does for both of their keys. */
 void bundle_warn(const struct node *config, enum bundle_half half) {
         struct node linux_, node;
+        const char *key;
         size_t i;
 
-        for (i = 0; i < sizeof(keys) / sizeof(keys[0]) && half == BUNDLE_CHILD; i++) {
-                if (keys[i].child == WARNED && node_member(config, "linux", json_type_object, &linux_, NULL) > 0 &&
-                    node_member(&linux_, keys[i].path + strlen("linux."), keys[i].type, &node, NULL) > 0 && asks(node.value)) {
+        if (half != BUNDLE_CHILD || node_member(config, "linux", json_type_object, &linux_, NULL) <= 0)
+                return;
+        for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+                key = keys[i].path + strlen("linux.");
+                if (keys[i].child == WARNED && node_member(&linux_, key, keys[i].type, &node, NULL) > 0 && asks(node.value)) {
                         say("warning: config.json: %s: cgroups are not managed", keys[i].path);
                         return;
                 }

@@ -19,8 +19,8 @@ int container_directory(const struct bundle *bundle, int root, struct initsync_e
 /*
  * container_enter() - into the working directory; after pivot_root()
  *
- * Once while this is root, since the user may have no right to enter it, and once more as the user, whom some file systems let
- * in where root is not: either will do.
+ * As root, since the user may have no right to enter it, or else as the user, whom some file systems let in where root is not:
+ * either will do.
  */
 int container_enter(const struct bundle *bundle, struct initsync_error *reterr);
 

@@ -47,7 +47,7 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
         return r < 0 ? r : rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
 }
 
-/* With all the rights of root, until the parent has set the limits: where it has few itself, it needs to be the same user. */
+/* As root until the parent has set the limits: one that has few rights itself needs to be the same user for that. */
 static int become_ready(const struct bundle *bundle, struct initsync_child *child, bool *ret_inside,
                         struct initsync_error *reterr) {
         int r;

@@ -110,8 +110,8 @@ int limits_read(struct limits *limits, const struct node *config, struct initsyn
 }
 
 /*
- * From outside, for two reasons: the right to go below the score of who started it belongs to the first user namespace, where
- * the container's process may not be; and its own /proc may be anything by now.
+ * From outside, for two reasons: the right to lower the score is one of the first user namespace, where the container's process
+ * may not be; and its own /proc may be anything by now.
  */
 static int set_oom_score_adj(int score, pid_t pid, int pidfd, struct initsync_error *reterr) {
         _cleanup_fd_ int directory = -1, file = -1;

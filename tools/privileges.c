@@ -135,8 +135,8 @@ static int enter(const struct process *process, struct initsync_error *reterr) {
         if (r == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
                 r = fault_call(reterr, -errno, "prctl", NULL);
         /*
-         * `runc spec` asks for ambient ones that are not inheritable, which the kernel grants to nobody: they are left out, as
-         * runc and crun do.
+         * `runc spec` asks for ambient ones that are not inheritable, which the kernel grants to nobody: they are left out,
+         * as runc and crun do.
          */
         if (r == 0)
                 r = set_ambient(sets[CAPABILITY_AMBIENT] & sets[CAPABILITY_INHERITABLE] & sets[CAPABILITY_PERMITTED] & can,

@@ -12,8 +12,8 @@
 /*
  * privileges_root() - become id 0 of the user namespace that this process was just started in
  *
- * Keeps the signal that this process gets when its parent dies. That the parent has died meanwhile shows in the conversation,
- * which is all yet to come.
+ * Keeps the signal that this process gets when its parent dies. That the parent has died meanwhile shows in the
+ * conversation, which is all yet to come.
  */
 int privileges_root(struct initsync_error *reterr);
 

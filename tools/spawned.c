@@ -54,7 +54,7 @@ static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int
                 _exit(1);
         /* A terminal that the caller has is not the container's, whose signals are those that are passed on. */
         setsid();
-        /* Nothing comes from a parent that gave up, or died before the signal was set: in a PID namespace, getppid() is 0. */
+        /* Nothing comes from a parent that gave up. One that died before the signal was set shows here, or at procHooks. */
         if (read(go_fd, &byte, 1) != 1)
                 _exit(1);
         close(go_fd);

@@ -341,7 +341,8 @@ static void put_devices(void) {
                         snprintf(text, sizeof(text), "%c %u:%u %04o %u:%u", S_ISCHR(st.st_mode) ? 'c' : 'b',
                                  major(st.st_rdev), minor(st.st_rdev), (unsigned)(st.st_mode & 07777), st.st_uid, st.st_gid);
                 else
-                        snprintf(text, sizeof(text), "%c %04o %u:%u", S_ISDIR(st.st_mode) ? 'd' : S_ISFIFO(st.st_mode) ? 'p' : '-',
+                        snprintf(text, sizeof(text), "%c %04o %u:%u",
+                                 S_ISDIR(st.st_mode) ? 'd' : S_ISFIFO(st.st_mode) ? 'p' : '-',
                                  (unsigned)(st.st_mode & 07777), st.st_uid, st.st_gid);
                 fputs(comma, stdout);
                 put_string(entry->d_name);
