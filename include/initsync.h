@@ -252,9 +252,9 @@ struct initsync_parent_options {
  * @reterr:     details of a failure, or NULL
  *
  * Nothing is started: what works in the child's mount namespace starts with the first mount request, is no thread of this
- * process, and no thread's namespace changes. It serves a child whose mount namespace belongs to a user namespace over which the
- * runtime has CAP_SYS_ADMIN: that of an ordinary user enters a user namespace of its own first. Descriptors from the child are refused from here on (SO_PASSRIGHTS where the
- * kernel has it).
+ * process, and no thread's namespace changes. Only a child whose mount namespace belongs to a user namespace in which the
+ * runtime has CAP_SYS_ADMIN can be served mounts: an ordinary user's runtime enters a user namespace of its own first.
+ * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it).
  *
  * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is
  * no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none; -EMFILE; -ENOMEM.
@@ -469,8 +469,8 @@ int initsync_attach(int source_fd, int target_fd, struct initsync_error *reterr)
  *
  * Return: 0; -EINVAL for a wrong @mount (call ""), or for a file system that takes no id mapping (call "open_tree_attr" or
  * "mount_setattr"), in @reterr which; -ENOENT, -ELOOP (a magic link without INITSYNC_MOUNT_MAGICLINK, too), -EACCES, -ENOTDIR
- * for the path; -EPERM without the right; -EOPNOTSUPP for what only open_tree_attr(2) can do (a source that is id-mapped already, below Linux 6.15);
- * -E2BIG for more than 10,000 mounts in one recursive clone; the errors of initsync_userns_open().
+ * for the path; -EPERM without the right; -EOPNOTSUPP for what only open_tree_attr(2) can do (a source that is id-mapped
+ * already: below Linux 6.15, or recursively without INITSYNC_MOUNT_IDMAP_RECURSIVE); -E2BIG for more than 10,000 mounts in one recursive clone; the errors of initsync_userns_open().
  */
 int initsync_mount_open(const struct initsync_mount *mount, int *ret_fd, struct initsync_error *reterr);
 

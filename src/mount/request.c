@@ -76,7 +76,8 @@ static const char *const calls[] = {
 static const char *hint(const struct source_result *result, const struct source_request *request) {
         switch (result->call) {
         case SOURCE_SETNS:
-                return result->error == -EPERM ? " (joining the child's mount namespace takes CAP_SYS_ADMIN in the user namespace that owns it)" : "";
+                return result->error == -EPERM
+                               ? " (to join a mount namespace takes CAP_SYS_ADMIN in the user namespace that owns it)" : "";
         case SOURCE_OPENAT2:
                 if (result->error == -ELOOP)
                         return " (too many symlinks, or a magic link of /proc, which is not followed here)";
@@ -95,8 +96,8 @@ static int map_refused(const struct source_result *result, const char *path, str
 
         if (result->error == -EOPNOTSUPP)
                 return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path,
-                                 "%s %s: id-mapped already, only open_tree_attr(2) of Linux 6.15 can map it anew, and in a recursive clone only "
-                                 "all of it", call, path);
+                                 "%s %s: id-mapped already, only open_tree_attr(2) of Linux 6.15 can map it anew, and in a recursive "
+                                 "clone only all of it", call, path);
         if (result->error == -EINVAL && result->type[0])
                 return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path,
                                  "%s %s: %s mounted at %s takes no id mapping", call, path, result->type, result->point);
