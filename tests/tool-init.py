@@ -193,6 +193,21 @@ def process(place):
     contained(place, config, "PATH=%s\nB=x y\nC\n" % tool.PATH)
 
 
+def identity(place):
+    """user, groups, umask, capabilities, no_new_privs, hostname by init; limits by the parent"""
+    start_containers()
+    config = place.config("id -u; id -g; id -G; umask; uname -n; ulimit -n; cat /proc/self/oom_score_adj; "
+                          "grep -E 'Cap|NoNewPrivs' /proc/self/status", [bind("/proc", "/proc", "rbind")], hostname="box",
+                          linux={"namespaces": [{"type": "mount"}, {"type": "uts"}]})
+    sets = {name: ["CAP_KILL"] for name in ("bounding", "permitted", "effective", "inheritable", "ambient")}
+    config["process"].update(user={"uid": 1000, "gid": 1001, "additionalGids": [5], "umask": 0o027}, noNewPrivileges=True,
+                             capabilities=sets, rlimits=[{"type": "RLIMIT_NOFILE", "soft": 50, "hard": 60}], oomScoreAdj=9)
+    result = converse(init(place, config), [*OUR_PARENT, "--bundle", place.bundle],
+                      preexec=lambda: tool.unshare(tool.CLONE_NEWNS | 0x4000000))
+    equal(both_fine(result), "1000\n1001\n1001 5\n0027\nbox\n50\n9\n" +
+          "".join("Cap%s:\t%016x\n" % (name, 1 << 5) for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")) + "NoNewPrivs:\t1\n")
+
+
 def clean_process(place):
     """no descriptor, signal or file mode mask of whoever started init comes along, but the mask is kept"""
     start_containers()
@@ -538,7 +553,7 @@ def dead_parent(place):
 
 
 TESTS = [plain_bind, relative_source, id_mapped, container_map, recursive, earlier_mount, earlier_mapped_mount, many_mounts,
-         same_source_twice, attributes, read_only_root, process, clean_process, symlinks, isolated, mounted_later,
+         same_source_twice, attributes, read_only_root, process, identity, clean_process, symlinks, isolated, mounted_later,
          closed_streams, user_namespace, ordinary_user, delayed_descriptor, small_buffers, traced, trace, own_namespace,
          launched, refused_mount, refused_hooks, missing_program, late_failures, bad_directory, program_outside, dead_parent]
 

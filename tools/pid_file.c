@@ -42,3 +42,15 @@ int pid_file_write(const char *path, pid_t pid, struct initsync_error *reterr) {
                 unlink(other);
         return r < 0 ? fault_in(reterr, "--pid-file") : 0;
 }
+
+void pid_file_remove(const char *path, pid_t pid) {
+        char text[32] = "", wanted[32];
+        _cleanup_fd_ int fd = -1;
+
+        if (!path)
+                return;
+        snprintf(wanted, sizeof(wanted), "%d", (int)pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strcmp(text, wanted) == 0)
+                unlink(path);
+}

@@ -7,9 +7,11 @@
 #include "kernel.h"
 #include "options.h"
 #include "parent.h"
+#include "pid_file.h"
 #include "say.h"
 #include "signals.h"
 #include "spawned.h"
+#include "watchdog.h"
 
 #define ID_MAX 1024
 #define ID_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-"
@@ -79,14 +81,13 @@ static int serve(const struct parent_job *job, struct spawned *spawned, int sign
                 return 0;
         if (r < 0)
                 parent_blame(job, reterr);
-        /* The number in it is nobody's soon. */
-        if (job->pid_file)
-                unlink(job->pid_file);
+        pid_file_remove(job->pid_file, job->pid);
         return r;
 }
 
 /* Return: the exit status, or a negative errno. */
-static int start(const struct options *options, struct spawned *spawned, struct initsync_error *reterr) {
+static int start(const struct options *options, struct spawned *spawned, struct watchdog *watchdog,
+                 struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct parent_job job = { .pid_file = options->pid_file };
@@ -107,6 +108,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
                 r = signals_open(&signal_fd, reterr);
         if (r == 0)
                 r = spawn(spawned, bundle, reterr);
+        if (r == 0)
+                r = watchdog_start(watchdog, spawned->pidfd, reterr);
         if (r < 0)
                 return r;
         job.bundle = bundle;
@@ -118,6 +121,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
 }
 
 int run_main(const struct options *options) {
+        struct watchdog watchdog = WATCHDOG_NONE;
         struct spawned spawned = SPAWNED_NONE;
         struct initsync_error error;
         int r;
@@ -126,9 +130,10 @@ int run_main(const struct options *options) {
                 say("run: bad ID: expected 1 to %d of [A-Za-z0-9_+.-]; see 'syncdemo help run'", ID_MAX);
                 return 2;
         }
-        r = start(options, &spawned, &error);
+        r = start(options, &spawned, &watchdog, &error);
         /* Whatever is left of the container ends before a word is said of it. */
         spawn_end(&spawned);
+        watchdog_end(&watchdog);
         if (r < 0)
                 say("%s", error.text);
         return r < 0 ? 1 : r;

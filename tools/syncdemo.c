@@ -38,8 +38,8 @@ static const struct command {
           "\n"
           "The exit status is that of the container's process, or 128 + n when signal n ended it; 1 for a failure of our\n"
           "own, with one line on stderr. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on; before the\n"
-          "program has started, they end the container. When this process is killed, so is the container's, unless its\n"
-          "program gains privileges by being executed; where there is a PID namespace all of its processes are.\n"
+          "program has started, they end the container. When this process is killed, so is the container's, and where there\n"
+          "is a PID namespace, all of its processes.\n"
           "Nothing is stored anywhere: ID is checked, but two runs may have the same. Control groups are not managed.",
           NULL, run_main, COMMAND_RUN, 1 },
         { "parent", "--sync-fd N --pid PID [--bundle DIR | --allow-any-mount] [--timeout SECONDS] [--trace[=FILE]]",

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include "cleanup.h"
+#include "kernel.h"
+#include "say.h"
+#include "watchdog.h"
+
+static _Noreturn void watch(int lifeline, int pidfd) {
+        const int keep[] = { lifeline, pidfd };
+        sigset_t all;
+        char byte;
+        int fd;
+
+        /* What is sent to a whole session or process group is not for it. */
+        setsid();
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        /* Its own copy of the other end, first of all; and whoever waits for the end of our output waits for nothing else. */
+        initsync_child_only(keep, 2);
+        for (fd = 0; fd < 3; fd++)
+                close(fd);
+        while (read(lifeline, &byte, 1) < 0 && errno == EINTR)
+                continue;
+        kernel_pidfd_send_signal(pidfd, SIGKILL);
+        _exit(0);
+}
+
+int watchdog_start(struct watchdog *watchdog, int pidfd, struct initsync_error *reterr) {
+        _cleanup_fd_ int theirs = -1;
+        int ends[2];
+        pid_t pid;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return fault_call(reterr, -errno, "pipe2", NULL);
+        theirs = ends[0];
+        watchdog->lifeline = ends[1];
+        fflush(NULL);
+        pid = fork();
+        if (pid < 0)
+                return fault_call(reterr, -errno, "fork", NULL);
+        if (pid == 0)
+                watch(theirs, pidfd);
+        watchdog->pid = pid;
+        return 0;
+}
+
+void watchdog_end(struct watchdog *watchdog) {
+        fd_closep(&watchdog->lifeline);
+        if (watchdog->pid > 0)
+                while (waitpid(watchdog->pid, NULL, 0) < 0 && errno == EINTR)
+                        continue;
+        watchdog->pid = 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WATCHDOG_H
+#define WATCHDOG_H
+
+/*
+ * A process that kills another one when this one ends, however that comes.
+ *
+ * PR_SET_PDEATHSIG is not enough: the kernel forgets it as soon as the container's program changes its user, or gains
+ * privileges by an execution.
+ */
+
+#include <sys/types.h>
+#include <initsync.h>
+
+struct watchdog {
+        pid_t pid;                      /* a child of this process; 0: there is none */
+        int lifeline;                   /* closed with this process */
+};
+#define WATCHDOG_NONE { 0, -1 }
+
+/* watchdog_start() - @pidfd: who is to be killed; stays the caller's */
+int watchdog_start(struct watchdog *watchdog, int pidfd, struct initsync_error *reterr);
+
+/* watchdog_end() - also of none; kills if the other one still lives */
+void watchdog_end(struct watchdog *watchdog);
+
+#endif /* WATCHDOG_H */
