@@ -167,6 +167,10 @@ def refuses(holder, bundle, what, pattern):
     message = json.loads(told)
     equal(message["type"], "procError")
     ok(re.search(pattern, message["arg"]["message"]), "the parent was told %r" % message)
+    # The same bundle by `run`, which shares what reads it: refused in the same words, before any process is made.
+    result = tool.run("run", "--bundle", bundle, "box")
+    equal((what, result.code, result.out), (what, 1, ""))
+    ok(re.search(pattern, one_line(result.err)), "%s: run says %r, which does not match %r" % (what, result.err, pattern))
 
 
 # What stands in config.json instead of a configuration.
