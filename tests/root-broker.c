@@ -264,11 +264,13 @@ static void quits_when_done(void) {
 static void failure_is_told(void) {
         const struct server_slot *slot;
         struct joined joined;
+        int r;
 
         joined_start(&joined, forty_directories);
         assert(post_number(&joined, 0) == 0);
         assert(joined_post(&joined, NULL, "/does/not/exist") == 0);
-        assert(post_number(&joined, 1) == 0);
+        r = post_number(&joined, 1);
+        assert(r == 0 || r == -EPIPE || r == -ECONNRESET);      /* the task may have failed, and ended, by now */
         receive_number(&joined, 0);
         slot = joined_failed(&joined);
         assert(slot->result.error == -ENOENT && slot->result.call == SOURCE_OPENAT2);

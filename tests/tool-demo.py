@@ -52,6 +52,8 @@ class Demo:
         shutil.copy(built if os.path.exists(built) else os.path.join(TOP, "syncdemo"), self.program)
         for library in glob.glob(os.path.join(TOP, ".libs/libinitsync.so.*")):
             shutil.copy(library, directory)
+        with open(self.program, "rb") as file:
+            self.has_thread = b"__tsan_init" in file.read()
         os.chmod(directory, 0o755)
         if os.path.exists(DENY):
             shutil.copy(DENY, directory)
@@ -62,6 +64,8 @@ class Demo:
         """The demo, with the claims it made; stdout and stderr are text."""
         if os.geteuid() != 0 and not ordinary:
             raise Skip("needs root")
+        if ordinary and self.has_thread:
+            raise Skip("ThreadSanitizer has a thread of its own in the demo, which then may not unshare a user namespace")
         uid = ORDINARY if os.geteuid() == 0 and ordinary else None
         if not can_unshare(CLONE_NEWNS | (CLONE_NEWUSER if ordinary else 0), uid):
             raise Skip("no namespaces can be made here")
