@@ -47,7 +47,8 @@ static void note_status(struct initsync_parent *parent) {
         if (!process_status(parent->pidfd, &status))
                 return;
         parent->error.status = status;
-        if (!parent->killed) {
+        /* Where the text has no better cause than that the child went, or kept silent. */
+        if (!parent->killed && (parent->result == -ECONNRESET || parent->result == -ETIMEDOUT)) {
                 snprintf(text, sizeof(text), " (the child: %s)", watch_status_text(status, words, sizeof(words)));
                 append(&parent->error, text);
         }
