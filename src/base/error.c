@@ -91,10 +91,15 @@ int error_say(struct initsync_error *error, int code, int stage, const char *cal
         return code;
 }
 
+static int inside_character(const char *s) {
+        return (*s & 0xc0) == 0x80;
+}
+
 void error_prefix(struct initsync_error *error, const char *format, ...) {
+        static const char dots[] = "\xe2\x80\xa6";
         char text[sizeof(error->text)], prefix[8192];
-        const char *rest = text, *dots = "";
-        size_t n, length;
+        size_t n, length, room, head;
+        const char *tail = text;
         va_list args;
 
         if (!error)
@@ -103,16 +108,22 @@ void error_prefix(struct initsync_error *error, const char *format, ...) {
         va_start(args, format);
         vsnprintf(prefix, sizeof(prefix), format, args);
         va_end(args);
-        /* Half of the line at most, and what is cut is the middle, so that neither a long name nor a long path hides the cause. */
+        /* Half of the line at most, and of the rest the middle is cut: who speaks stands at its beginning, the cause at its end. */
         n = text_escape(error->text, sizeof(error->text) / 2, prefix, strlen(prefix));
         length = strlen(text);
-        if (n + 2 + length >= sizeof(error->text)) {
-                rest += length - (sizeof(error->text) - n - sizeof(": \xe2\x80\xa6"));
-                while ((*rest & 0xc0) == 0x80)  /* not in the middle of a character */
-                        rest++;
-                dots = "\xe2\x80\xa6";
+        room = sizeof(error->text) - 1 - n - strlen(": ");
+        if (length <= room) {
+                snprintf(error->text + n, sizeof(error->text) - n, ": %s", text);
+                return;
         }
-        snprintf(error->text + n, sizeof(error->text) - n, ": %s%s", dots, rest);
+        room -= strlen(dots);
+        head = room / 3;
+        tail += length - (room - head);
+        while (head && inside_character(text + head))
+                head--;
+        while (inside_character(tail))
+                tail++;
+        snprintf(error->text + n, sizeof(error->text) - n, ": %.*s%s%s", (int)head, text, dots, tail);
 }
 
 size_t text_utf8(const unsigned char *s, size_t n) {
