@@ -23,13 +23,17 @@ UNIT_TESTS = \
 	tests/test-session-child \
 	tests/test-session-death \
 	tests/test-session-fds \
+	tests/test-session-fork \
 	tests/test-session-hostile \
 	tests/test-session-later \
 	tests/test-session-limits \
+	tests/test-session-loop \
 	tests/test-session-ok \
 	tests/test-session-order \
 	tests/test-session-rules \
+	tests/test-session-signals \
 	tests/test-session-silent \
+	tests/test-session-slow \
 	tests/test-turn
 
 # The same, but they need root, and say so by a skip when they are not.
@@ -38,6 +42,8 @@ ROOT_TESTS = \
 	tests/root-broker \
 	tests/root-broker-death \
 	tests/root-broker-path \
+	tests/root-fuse-descriptor \
+	tests/root-hostile-view \
 	tests/root-session \
 	tests/root-session-many \
 	tests/root-source \
@@ -46,6 +52,7 @@ ROOT_TESTS = \
 	tests/root-source-refused \
 	tests/root-userns \
 	tests/root-userns-cache \
+	tests/root-userns-outside \
 	tests/root-userns-race
 
 SCRIPT_TESTS = \
@@ -114,6 +121,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/process.h \
 	tests/support/recording.c \
 	tests/support/recording.h \
+	tests/support/slowfs.c \
+	tests/support/slowfs.h \
 	tests/support/socket.c \
 	tests/support/socket.h \
 	tests/support/source.c \

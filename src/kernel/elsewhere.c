@@ -2,28 +2,15 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include "kernel/abandoned.h"
-#include "kernel/clock.h"
 #include "kernel/closer.h"
 #include "kernel/elsewhere.h"
 #include "kernel/fd.h"
+#include "kernel/process.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 
 #define STACK 16384
 #define WAIT_MS 100
-
-static int wait_dead(int task) {
-        struct pollfd poll = { .fd = task, .events = POLLIN };
-        uint64_t deadline = clock_deadline(WAIT_MS);
-        struct timespec left;
-        int r;
-
-        do {
-                clock_left(deadline, &left);
-                r = sys_poll(&poll, 1, &left);
-        } while (r == -EINTR);
-        return r > 0;
-}
 
 void close_elsewhere(int fd) {
         int kept = errno, task, r;
@@ -36,7 +23,7 @@ void close_elsewhere(int fd) {
         if (area == MAP_FAILED)
                 return;                 /* a descriptor left open is better than a runtime that hangs */
         r = task_start(CLONE_FILES, area, STACK, closer_run, (void *)(long)fd, &task);
-        if (r >= 0 && !wait_dead(task)) {
+        if (r >= 0 && !process_wait(task, WAIT_MS)) {
                 sys_pidfd_send_signal(task, SIGKILL);
                 abandoned_add(task, area, STACK, area);
                 return;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "base/number.h"
+#include "kernel/clock.h"
 #include "kernel/fd.h"
 #include "kernel/process.h"
 #include "kernel/procfs.h"
@@ -13,6 +14,19 @@ int process_dead(int pidfd) {
         static const struct timespec now;
 
         return sys_poll(&waiting, 1, &now) > 0;
+}
+
+int process_wait(int pidfd, int timeout_ms) {
+        struct pollfd waiting = { .fd = pidfd, .events = POLLIN };
+        uint64_t deadline = clock_deadline(timeout_ms);
+        struct timespec left;
+        int r;
+
+        do {
+                clock_left(deadline, &left);
+                r = sys_poll(&waiting, 1, &left);
+        } while (r == -EINTR);
+        return r > 0;
 }
 
 static int status_of(const siginfo_t *info) {

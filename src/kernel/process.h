@@ -7,6 +7,9 @@
 /* process_dead() - has it ended (a zombie counts), by poll(2) of the pidfd */
 int process_dead(int pidfd);
 
+/* process_wait() - wait at most @timeout_ms for its end; 1 when it has ended */
+int process_wait(int pidfd, int timeout_ms);
+
 /* process_status() - wait status of a dead process: 1 and *@ret_status; 0 where nobody can tell */
 int process_status(int pidfd, int *ret_status);
 

@@ -21,6 +21,7 @@
 #define KILL_FIRST_MS 1000      /* after SIGKILL: then the embedder's own kill is called */
 #define KILL_MORE_MS 4000       /* and after that the child is given up */
 #define LOOK_MS 1000
+#define ABORT_MS 500            /* for a child that was killed to be gone */
 #define BURST 32                /* packets thrown away before other sessions of the same loop get their turn */
 
 static void append(struct initsync_error *error, const char *text) {
@@ -40,7 +41,7 @@ static void note_status(struct initsync_parent *parent) {
         int status;
 
         if (!process_dead(parent->pidfd)) {
-                if (parent->killed)
+                if (parent->kill_called)
                         append(&parent->error, " (the child is still there 5 s after SIGKILL)");
                 return;
         }
@@ -83,8 +84,10 @@ void parent_abort(struct initsync_parent *parent, int error, const char *call) {
 
         error_set(&why, error, INITSYNC_STAGE_WIRE, call, NULL, "event loop of the conversation");
         parent_fail(parent, &why, BLAME_CHILD);
-        if (parent->phase != PARENT_ENDED)
-                finish(parent);
+        if (parent->phase == PARENT_ENDED)
+                return;
+        process_wait(parent->pidfd, ABORT_MS);  /* what would tell of its death is what is broken */
+        finish(parent);
 }
 
 static void kill_child(struct initsync_parent *parent) {

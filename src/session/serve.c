@@ -135,7 +135,7 @@ void parent_last_words(struct initsync_parent *parent) {
 static void end_mounts(struct initsync_parent *parent) {
         deadline_clear(&parent->deadlines, DEADLINE_REQUEST);
         parent_collect(parent);
-        broker_quit(&parent->broker);
+        parent_unwatch_mount_task(parent);
 }
 
 static void serve(struct initsync_parent *parent, const struct message *message) {
@@ -324,7 +324,7 @@ void parent_mount_task(struct initsync_parent *parent) {
         slot = broker_failed(&parent->broker);  /* between the two packets of an answer that was taken for sent */
         if (slot) {
                 mount_failed(parent, slot);
-                broker_quit(&parent->broker);
+                parent_unwatch_mount_task(parent);
                 return;
         }
         error_say(&error, -ESRCH, INITSYNC_STAGE_MOUNT, NULL, NULL, "the mount task was killed from outside");
