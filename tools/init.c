@@ -75,8 +75,10 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int life
         }
         if (r == 0) {
                 step = INITSYNC_STEP_RUN;
-                r = privileges_enter(&bundle->process, lifeline, reterr);
+                r = privileges_new_keyring(reterr);
         }
+        if (r == 0)
+                r = privileges_enter(&bundle->process, lifeline, reterr);
         fd_closep(&lifeline);
         if (r == 0 && !inside)
                 r = container_enter(bundle, reterr);

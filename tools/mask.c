@@ -70,12 +70,17 @@ static int make_read_only(int root, const char *path, struct initsync_error *ret
 }
 
 static int clone_null(struct covers *covers, int *ret_tree, struct initsync_error *reterr) {
+        static const struct mount_attributes readonly = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
         int r = covers->null < 0 ? dev_open_null(&covers->null, reterr) : 0;
 
         if (r < 0)
                 return r;
         *ret_tree = kernel_clone_tree(covers->null, false);
-        return *ret_tree < 0 ? fault_call(reterr, *ret_tree, "open_tree", "/dev/null") : 0;
+        if (*ret_tree < 0)
+                return fault_call(reterr, *ret_tree, "open_tree", "/dev/null");
+        /* It is the host's: its owner and its mode are not the container's to change. A read-only device takes writes all the same. */
+        r = kernel_mount_setattr(*ret_tree, false, &readonly);
+        return r < 0 ? fault_call(reterr, r, "mount_setattr", "/dev/null") : 0;
 }
 
 /* One empty file system for all. A detached mount can be cloned only from Linux 6.15 on: the first use is no clone. */

@@ -7,11 +7,14 @@
 #include <unistd.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include "privileges.h"
 #include "say.h"
 
 #define USER "config.json: process.user"
 #define CAPABILITIES "config.json: process.capabilities"
+
+#define KEYCTL_JOIN_SESSION_KEYRING 1
 
 /* From Linux 4.3 on, later than some headers. */
 #ifndef PR_CAP_AMBIENT
@@ -152,6 +155,13 @@ static bool orphaned(int lifeline) {
         struct pollfd look = { .fd = lifeline, .events = 0 };
 
         return poll(&look, 1, 0) > 0 && (look.revents & POLLHUP);
+}
+
+int privileges_new_keyring(struct initsync_error *reterr) {
+        /* Else the session keyring of whoever started us is the container's, too; no namespace covers it. */
+        if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) >= 0 || errno == ENOSYS)
+                return 0;
+        return fault_call(reterr, -errno, "keyctl", "session keyring");
 }
 
 int privileges_enter(const struct process *process, int lifeline, struct initsync_error *reterr) {

@@ -17,6 +17,9 @@
  */
 int privileges_root(struct initsync_error *reterr);
 
+/* privileges_new_keyring() - leave the session keyring of whoever started this process */
+int privileges_new_keyring(struct initsync_error *reterr);
+
 /*
  * privileges_enter() - take the ids, the capabilities and no_new_privs of @process
  * @lifeline: a socket to the parent

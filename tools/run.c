@@ -96,6 +96,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
 
         /* Whoever started us may ignore it, and then nothing would be left to wait for. */
         signal(SIGCHLD, SIG_DFL);
+        signal(SIGPIPE, SIG_IGN);       /* nobody reads our warnings: no reason to end a container */
         r = bundle_load(&bundle, options->bundle ? options->bundle : ".", BUNDLE_CHILD, reterr);
         if (r == 0)
                 r = bundle_startable(bundle, reterr);

@@ -9,6 +9,7 @@
 #include "demo.h"
 #include "options.h"
 #include "say.h"
+#include "sealed.h"
 
 enum {
         EXIT_OK = 0,
@@ -127,6 +128,7 @@ static int help_main(int argc, char **argv) {
 static int run(int argc, char **argv) {
         static char demo[] = "demo", *demo_argv[] = { demo, NULL };
         const struct command *command;
+        struct initsync_error error;
         struct options options;
 
         if (argc < 2)
@@ -144,7 +146,15 @@ static int run(int argc, char **argv) {
                 return command->main(argc - 1, argv + 1);
         if (options_parse(&options, command->options, command->n_args, argc - 1, argv + 1) < 0)
                 return EXIT_USAGE;
-        return options.help ? help_command(command) : command->run(&options);
+        if (options.help)
+                return help_command(command);
+        if (command->run == run_main || command->run == init_main) {
+                if (sealed_restart(argv, &error) < 0) {
+                        say("%s", error.text);
+                        return EXIT_FAILED;
+                }
+        }
+        return command->run(&options);
 }
 
 /* A descriptor opened as 0, 1 or 2 would get what is printed. */

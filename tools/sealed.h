@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SEALED_H
+#define SEALED_H
+
+/*
+ * The running program as something that no container can write: a process of the container that gets at /proc/PID/exe of ours
+ * (an image whose /bin/sh is a link to /proc/self/exe, for one) must not find the host's file there (CVE-2019-5736).
+ */
+
+#include <initsync.h>
+
+/*
+ * sealed_restart() - execute this program again from a sealed copy in memory; 0 when it runs from one already
+ *
+ * Return: 0, or a negative errno: to go on from the host's file would be unsafe.
+ */
+int sealed_restart(char **argv, struct initsync_error *reterr);
+
+#endif /* SEALED_H */
