@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 /*
- * The runtime lists a path; the child, root of its own user and mount namespaces, lays something else over it before it asks.
+ * The runtime lists a path; the child, root of its own user and mount namespaces, lays something else over it, then asks.
  * What only the runtime may read must not be cloned for it, least of all with an id mapping that makes it the owner.
  */
 
@@ -200,6 +200,11 @@ static int prepare(void) {
 }
 
 int main(void) {
+#ifdef __SANITIZE_THREAD__
+        /* Its thread of its own forbids the forked children here what they are about: namespaces, and closing what hangs. */
+        puts("1..0 # SKIP ThreadSanitizer's own thread forbids what the children here do");
+        return 0;
+#endif
         const struct CMUnitTest tests[] = {
                 left_test(test_refused),
                 left_test(test_served),

@@ -10,8 +10,8 @@
 #include <sys/prctl.h>
 
 /*
- * An ordinary user's runtime outside of the child's user namespace. A task of it that entered there would share the runtime's
- * memory while the child's root may trace it: mounts are refused instead, in words, and no task ever does.
+ * An ordinary user's runtime outside of the child's user namespace. A task of it that entered there would share the
+ * runtime's memory while the child's root may trace it: mounts are refused instead, in words, and no task ever does.
  */
 
 #define LOOK_MS 300
@@ -101,7 +101,7 @@ int main(void) {
                 left_test(test_refused),
         };
 
-        /* An ordinary user can see it for himself, but nobody in a user namespace of his own, where he may join the child's. */
+        /* An ordinary user can try it, too; who is in a user namespace of his own may join the child's. */
         if (geteuid() == 0 && !namespace_root()) {
                 printf("1..0 # SKIP needs root, or an ordinary user\n");
                 return 0;

@@ -9,13 +9,14 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
 /* What a conversation costs the loop that it is one of: it is readable when there is something to do, and then only. */
 
-#define GRACE_MS 400
+#define GRACE_MS 300
 #define DISPATCHES 40           /* a loop that spins makes many thousands in that time */
 #define CPU_MS 200
 
@@ -55,19 +56,19 @@ static void cheap(const struct cost *cost) {
                 fail_msg("%d dispatches, %ld ms of CPU", cost->dispatches, cost->cpu_ms);
 }
 
-static const struct initsync_mount *root_and(const char *other) {
+static const struct initsync_mount *tmp_and(const char *other) {
         static struct initsync_mount mounts[2];
         const struct initsync_mount none = INITSYNC_MOUNT_INIT;
 
         mounts[0] = mounts[1] = none;
-        mounts[0].source = "/";
+        mounts[0].source = "/tmp";
         mounts[1].source = other;
         return mounts;
 }
 
 static void start(struct duo *duo, const char *const *script) {
         duo_init(duo);
-        duo->options.mounts = root_and("/not/there");
+        duo->options.mounts = tmp_and("/not/there");
         duo->options.n_mounts = 2;
         duo->options.grace_ms = GRACE_MS;
         duo_start(duo, bare_child, (void *)script);
@@ -75,7 +76,7 @@ static void start(struct duo *duo, const char *const *script) {
 
 /* @copied: another process, such as the next container's init, has all descriptors of this one. */
 static void fail_slowly(int copied) {
-        static const char *const script[] = { BARE_MOUNT("/"), "<" BARE_MOUNT_FD, "<fd", "~200", BARE_MOUNT("/not/there"),
+        static const char *const script[] = { BARE_MOUNT("/tmp"), "<" BARE_MOUNT_FD, "<fd", "~150", BARE_MOUNT("/not/there"),
                                               ".", NULL };
         struct cost cost = { 0, 0 };
         struct duo duo;
@@ -113,8 +114,8 @@ static void test_grace_with_a_copy(void **state) {
 
 /* After the last mount its task is gone, and its socket must not be heard of either, whoever else has it. */
 static void work_with_a_copy(int answer) {
-        static const char *const script[] = { BARE_MOUNT("/"), "<" BARE_MOUNT_FD, "<fd", "~200", BARE_HOOKS,
-                                              "<" BARE_HOOKS_DONE, "~300", BARE_READY, "~600", NULL };
+        static const char *const script[] = { BARE_MOUNT("/tmp"), "<" BARE_MOUNT_FD, "<fd", "~150", BARE_HOOKS,
+                                              "<" BARE_HOOKS_DONE, "~150", BARE_READY, "~350", NULL };
         struct cost cost = { 0, 0 };
         struct duo duo;
         int copy;
@@ -154,7 +155,7 @@ static int readable(const struct duo *duo) {
 }
 
 static void test_readable_after_the_end(void **state) {
-        static const char *const silent[] = { "~150", BARE_MOUNT("/not/listed"), ".", NULL };
+        static const char *const silent[] = { "~100", BARE_MOUNT("/not/listed"), ".", NULL };
         struct cost cost = { 0, 0 };
         struct duo duo;
 
@@ -165,7 +166,7 @@ static void test_readable_after_the_end(void **state) {
         duo_start(&duo, bare_child, (void *)silent);
         assert_int_equal(drive(&duo, 50, &cost), 1);
         assert_false(readable(&duo));
-        assert_int_equal(drive(&duo, 300, &cost), 1);
+        assert_int_equal(drive(&duo, 200, &cost), 1);
         assert_int_equal(duo.calls[DUO_ALLOW], 0);
         assert_int_equal(duo.n_events, 2);      /* it is told, and has its grace */
         assert_false(readable(&duo));
@@ -302,7 +303,7 @@ int main(void) {
                 left_test(test_directory_for_a_pidfd),
         };
 
-        may_mount = place_enter();
+        may_mount = place_enter() && mount("none", "/tmp", "tmpfs", 0, NULL) == 0;
         if (!may_mount)
                 print_message("# no mounts here: %s\n", place_why());
         return cmocka_run_group_tests(tests, NULL, NULL);

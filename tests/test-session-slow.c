@@ -6,12 +6,16 @@
 #include "support/place.h"
 #include "support/slowfs.h"
 
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /* Mount requests that take long, or whose answer is never taken: the deadline is that of the one request that is late. */
 
-#define PLACE "/tmp"            /* where a slow file system is mounted, in a namespace of the test's own */
+#define PLACE "/tmp/slow"       /* where a slow file system is mounted; a tmpfs of the test's own lies on /tmp */
+#define QUICK "/tmp/quick"
 #define TIMEOUT_MS 400
+#define LATE_MS 250             /* where nothing but lateness is looked at */
 #define SLOW_MS 250             /* twice that is more than TIMEOUT_MS */
 
 static int may_mount, may_fuse;
@@ -30,7 +34,8 @@ static int asks_for_two(int socket, void *arg) {
         struct initsync_error error;
         int fds[2];
 
-        (void)arg;
+        /* The parent's timer is set for a first message, too: when it fires for that, the first mount is still to come. */
+        usleep(*(useconds_t *)arg * 1000);
         BARE_CHECK(initsync_child_new(&child, socket, NULL, &error) == 0);
         BARE_CHECK(initsync_child_mounts(child, mounts, 2, fds, &error) == 0);
         BARE_CHECK(initsync_child_ready(child, &error) == 0);
@@ -41,6 +46,7 @@ static int asks_for_two(int socket, void *arg) {
 static void slowly(int traced) {
         struct initsync_mount mounts[2] = { bind_of(PLACE "/a"), bind_of(PLACE "/b") };
         int server = slowfs_start(PLACE, SLOW_MS);
+        useconds_t wait_ms = traced ? 0 : TIMEOUT_MS / 2;
         struct duo duo;
 
         duo_init(&duo);
@@ -49,7 +55,7 @@ static void slowly(int traced) {
         duo.options.timeout_ms = TIMEOUT_MS;
         if (!traced)
                 duo.options.trace = NULL;       /* nobody then tells of an answer while there is room for more orders */
-        duo_start(&duo, asks_for_two, NULL);
+        duo_start(&duo, asks_for_two, &wait_ms);
         duo_run(&duo);
         duo_good(&duo);
         assert_true(duo.took_ms >= 2 * SLOW_MS);
@@ -68,9 +74,9 @@ static void test_each_in_time(void **state) {
 
 /* It is one too many all the same when it alone is late. */
 static void test_the_second_is_late(void **state) {
-        static const char *const script[] = { BARE_MOUNT("/"), BARE_MOUNT(PLACE "/a"), "<" BARE_MOUNT_FD, "<fd",
+        static const char *const script[] = { BARE_MOUNT(QUICK), BARE_MOUNT(PLACE "/a"), "<" BARE_MOUNT_FD, "<fd",
                                               "<...procError", "<eof", NULL };
-        struct initsync_mount mounts[2] = { bind_of("/"), bind_of(PLACE "/a") };
+        struct initsync_mount mounts[2] = { bind_of(QUICK), bind_of(PLACE "/a") };
         struct duo duo;
         int server;
 
@@ -87,7 +93,7 @@ static void test_the_second_is_late(void **state) {
         duo_run(&duo);
         duo_failed(&duo, -ETIMEDOUT, INITSYNC_STAGE_MOUNT, INITSYNC_STEP_MOUNTS, "mount request 1: " PLACE "/a");
         assert_true(duo.error.request == 1 && duo.error.mount == 1);
-        assert_true(duo.took_ms >= TIMEOUT_MS && duo.took_ms < TIMEOUT_MS + 1000);
+        assert_true(duo.took_ms >= TIMEOUT_MS && duo.took_ms < 2 * TIMEOUT_MS);
         slowfs_stop(server, PLACE);
         duo_end(&duo);
 }
@@ -98,7 +104,7 @@ static void test_the_second_is_late(void **state) {
 
 /* How many packets of an answer's kind fit, the short one first. */
 static int room_of(int socket) {
-        static const char *const answer[] = { BARE_MOUNT_FD, "/" };
+        static const char *const answer[] = { BARE_MOUNT_FD, QUICK };
         int n = 0;
 
         while (send(socket, answer[n % 2], strlen(answer[n % 2]), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
@@ -128,7 +134,7 @@ static int never_reads(int socket, void *arg) {
 
         usleep(50000);                  /* until the queue is as small as the test wants it */
         for (i = 0; i < n; i++)
-                BARE_CHECK(bare_send(socket, BARE_MOUNT("/")) == 0);
+                BARE_CHECK(bare_send(socket, BARE_MOUNT(QUICK)) == 0);
         for (;;)
                 pause();
 }
@@ -151,13 +157,13 @@ static void test_half_an_answer(void **state) {
                 skip();
         assert_true(fit >= 2 && n <= 64);
         for (i = 0; i < n; i++)
-                mounts[i] = bind_of("/");
-        snprintf(text, sizeof(text), "mount request %d: / was not made, or not taken by the child", n - 1);
+                mounts[i] = bind_of(QUICK);
+        snprintf(text, sizeof(text), "mount request %d: " QUICK " was not made, or not taken by the child", n - 1);
         for (i = 0; i < 2; i++) {
                 duo_init(&duos[i]);
                 duos[i].options.mounts = mounts;
                 duos[i].options.n_mounts = (size_t)n;
-                duos[i].options.timeout_ms = TIMEOUT_MS;
+                duos[i].options.timeout_ms = LATE_MS;
                 if (i == 0)
                         duos[i].options.trace = NULL;
                 shrunk(&duos[i], &n, filler);
@@ -166,7 +172,7 @@ static void test_half_an_answer(void **state) {
         for (i = 0; i < 2; i++) {
                 duo_failed(&duos[i], -ETIMEDOUT, INITSYNC_STAGE_MOUNT, INITSYNC_STEP_MOUNTS, text);
                 assert_true(duos[i].error.request == n - 1 && duos[i].error.mount == n - 1);
-                assert_true(duos[i].took_ms >= TIMEOUT_MS && duos[i].took_ms < TIMEOUT_MS + 1500);
+                assert_true(duos[i].took_ms >= LATE_MS && duos[i].took_ms < LATE_MS + 1500);
                 duo_end(&duos[i]);
         }
 }
@@ -200,7 +206,7 @@ static void hang(int to_the_end) {
         duo.options.flags = INITSYNC_PARENT_NO_KILL;
         duo.options.mounts = mounts;
         duo.options.n_mounts = 1;
-        duo.options.timeout_ms = TIMEOUT_MS;
+        duo.options.timeout_ms = LATE_MS;
         duo_start(&duo, speaks_on, &to_the_end);
         for (i = 0; !to_the_end && i < 100; i++) {
                 assert_int_equal(initsync_parent_dispatch(duo.parent, NULL), 1);
@@ -244,7 +250,8 @@ int main(void) {
         };
         int server;
 
-        may_mount = place_enter();
+        may_mount = place_enter() && mount("none", "/tmp", "tmpfs", 0, NULL) == 0 && mkdir(PLACE, 0755) == 0 &&
+                    mkdir(QUICK, 0755) == 0;
         server = may_mount ? slowfs_start(PLACE, 0) : -EPERM;
         may_fuse = server > 0;
         if (may_fuse)
