@@ -21,9 +21,6 @@
 
 #define NR_open_tree 428                /* since 5.2 */
 #define NR_move_mount 429
-#define NR_fsopen 430
-#define NR_fsconfig 431
-#define NR_fsmount 432
 #define NR_pidfd_send_signal 424        /* since 5.1 */
 #define NR_pidfd_open 434               /* since 5.3 */
 #define NR_close_range 436              /* since 5.9 */
@@ -96,7 +93,6 @@ struct sys_statmount {
         uint64_t spare[50];
         char str[];
 };
-#define SYS_STATMOUNT_SB_BASIC 0x01
 #define SYS_STATMOUNT_MNT_BASIC 0x02
 #define SYS_STATMOUNT_MNT_POINT 0x10
 #define SYS_STATMOUNT_FS_TYPE 0x20
@@ -109,12 +105,10 @@ struct sys_pidfd_info {                         /* the first version, 64 bytes *
 #define SYS_PIDFD_GET_INFO 0xC040FF0BUL         /* _IOWR(0xFF, 11, struct pidfd_info), since 6.13 */
 #define SYS_PIDFD_INFO_PID 0x01
 #define SYS_PIDFD_INFO_EXIT 0x08                /* since 6.15 */
-#define SYS_PIDFD_GET_MNT_NAMESPACE 0xFF03UL    /* since 6.11; the argument must be 0 */
-#define SYS_PIDFD_GET_USER_NAMESPACE 0xFF09UL
+#define SYS_PIDFD_GET_USER_NAMESPACE 0xFF09UL   /* since 6.11; the argument must be 0 */
 #define SYS_NS_GET_NSTYPE 0xB703UL
 
 #define SYS_CLONE_PIDFD 0x00001000              /* since 5.2 */
-#define SYS_CLOSE_RANGE_UNSHARE 2
 #define SYS_P_PIDFD 3                           /* since 5.4 */
 #define SYS_WALL 0x40000000
 #define SYS_SO_PASSRIGHTS 83                    /* since 6.16 */
@@ -240,10 +234,6 @@ RAW static inline int sys_mount_setattr(int dirfd, const char *path, unsigned fl
 
 RAW static inline int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags) {
         return (int)RAW_CALL(NR_move_mount, from, from_path, to, to_path, flags, 0);
-}
-
-RAW static inline int sys_fsopen(const char *type, unsigned flags) {
-        return (int)RAW_CALL(NR_fsopen, type, flags, 0, 0, 0, 0);
 }
 
 RAW static inline int sys_statmount(const struct sys_mnt_id_req *request, struct sys_statmount *ret, size_t size) {

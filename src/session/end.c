@@ -20,7 +20,6 @@
 
 #define KILL_FIRST_MS 1000      /* after SIGKILL: then the embedder's own kill is called */
 #define KILL_MORE_MS 4000       /* and after that the child is given up */
-#define LOOK_MS 1000
 #define ABORT_MS 500            /* for a child that was killed to be gone */
 #define BURST 32                /* packets thrown away before other sessions of the same loop get their turn */
 

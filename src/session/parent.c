@@ -12,7 +12,6 @@
 #include "session/parent.h"
 #include "wire/packet.h"
 
-#define LOOK_MS 1000            /* how often a silent child is looked at */
 #define STOP_MS 100             /* what freeing waits for a killed mount task, which is gone in microseconds unless it hangs */
 
 #define ALL_FLAGS                                                                                                \

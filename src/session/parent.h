@@ -13,6 +13,8 @@
 #include "wire/packet.h"
 #include "wire/turn.h"
 
+#define LOOK_MS 1000            /* how often a silent child is looked at */
+
 enum parent_phase {
         PARENT_TALKING,
         PARENT_GRACE,           /* failed; the child has been told and may leave by itself */
