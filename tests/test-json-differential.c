@@ -240,6 +240,20 @@ static void test_json_c(void **state) {
         assert_true(taken > DOCUMENTS / 3 && taken < DOCUMENTS);
 }
 
+/*
+ * Half a pair json-c makes other things of than Go (tests/test-reader looks at these), and it takes a whole pair for half of
+ * one where the code point's low 16 bits are those of a surrogate, U+1D827 for one. So the penguin's is the only pair compared.
+ */
+static int has_odd_surrogate(size_t i) {
+        size_t k;
+
+        for (k = 0; k + 6 <= documents[i].n; k++)
+                if (strncasecmp(documents[i].text + k, "\\ud", 3) == 0 && strchr("89abAB", documents[i].text[k + 3]) &&
+                    strncasecmp(documents[i].text + k + 3, "83d", 3) != 0)
+                        return 1;
+        return 0;
+}
+
 static void test_strings(void **state) {
         size_t i, compared = 0;
 
@@ -249,9 +263,7 @@ static void test_strings(void **state) {
                 struct string text;
                 json_object *object;
 
-                /* json-c makes other things of half a pair than Go; tests/test-reader looks at these. */
-                if (!documents[i].ok || documents[i].text[0] != '"' ||
-                    memmem(documents[i].text, documents[i].n, "\\ud800", 6))
+                if (!documents[i].ok || documents[i].text[0] != '"' || has_odd_surrogate(i))
                         continue;
                 object = json_c(i);
                 assert_non_null(object);

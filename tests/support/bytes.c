@@ -54,10 +54,14 @@ uint32_t bytes_random(uint64_t *state) {
 uint64_t bytes_seed(void) {
         const char *text = getenv("INITSYNC_SEED");
         struct timespec now;
-        uint64_t seed;
+        uint64_t seed = 1;
 
-        clock_gettime(CLOCK_REALTIME, &now);
-        seed = text ? strtoull(text, NULL, 0) : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+        if (text && strcmp(text, "random") == 0) {
+                clock_gettime(CLOCK_REALTIME, &now);
+                seed = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+        } else if (text) {
+                seed = strtoull(text, NULL, 0);
+        }
         fprintf(stdout, "# INITSYNC_SEED=%llu\n", (unsigned long long)seed);
         fflush(stdout);
         return seed;

@@ -23,7 +23,10 @@ void bytes_contain_at(const char *text, const char *part, const char *file, int 
 /* bytes_random() - a generator of the test's own: the same numbers everywhere for one seed */
 uint32_t bytes_random(uint64_t *state);
 
-/* bytes_seed() - of INITSYNC_SEED, or of the clock; printed, so that a failure can be had again */
+/*
+ * bytes_seed() - INITSYNC_SEED, a number or "random"; always the same without it, so that what is taken does not depend on the
+ * day. Printed, so that a failure can be had again.
+ */
 uint64_t bytes_seed(void);
 
 #endif /* SUPPORT_BYTES_H */
