@@ -245,11 +245,15 @@ static void many_starts(void) {
         process_end(child);
 }
 
-static void quits_when_done(void) {
+/* Also while a process that was forked meanwhile keeps a copy of the embedder's end. */
+static void quits_when_done(int with_copy) {
         struct joined joined;
-        int task, i;
+        int task, i, copy = 0;
 
         joined_start(&joined, forty_directories);
+        if (with_copy && (copy = process_fork()) == 0)
+                for (;;)
+                        pause();
         for (i = 0; i < 8; i++)
                 assert(post_number(&joined, i) == 0);
         task = sys_pidfd_open(joined_task(&joined));
@@ -258,7 +262,14 @@ static void quits_when_done(void) {
                 receive_number(&joined, i);
         assert(process_gone(task, 5000));
         close(task);
+        if (with_copy)
+                process_end(copy);
         joined_stop(&joined, -1);
+}
+
+static void quits(void) {
+        quits_when_done(0);
+        quits_when_done(1);
 }
 
 static void failure_is_told(void) {
@@ -289,7 +300,7 @@ int main(int argc, char **argv) {
                 FORKED(without_close_range, 0),
                 FORKED(leaves_us_alone, 0),
                 FORKED(many_starts, 0),
-                FORKED(quits_when_done, 0),
+                FORKED(quits, 0),
                 FORKED(failure_is_told, 0),
         };
 

@@ -198,7 +198,10 @@ int broker_drain(struct broker *broker) {
         return r == -EAGAIN ? 0 : -ESRCH;
 }
 
+/* A copy that a fork made keeps the socket open: its end is said, not left to the last close. */
 void broker_quit(struct broker *broker) {
+        if (broker->control >= 0)
+                sys_shutdown(broker->control, SHUT_RDWR);
         broker->control = fd_close(broker->control);
 }
 
