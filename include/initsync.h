@@ -496,7 +496,9 @@ int initsync_idmap_parse(const char *text, struct initsync_idmap *ret_extents, s
  *
  * Return: 0; -EINVAL, -ERANGE, -E2BIG as initsync_idmap_parse(); -ESRCH when the helper process was killed from outside before
  * the maps were written (a second call may succeed); -EPERM where the caller may not map these ids or make user
- * namespaces; -ENOSPC at the limit of user namespaces; -EAGAIN at that of processes; -EMFILE; -ENOSYS without a usable /proc.
+ * namespaces; -EACCES for an ordinary caller that is not dumpable (prctl(2): after a change of its ids; its files in /proc
+ * are root's then); -ENOSPC at the limit of user namespaces; -EAGAIN at that of processes; -EMFILE; -ENOSYS without a usable
+ * /proc.
  */
 int initsync_userns_open(const struct initsync_idmap *uids, size_t n_uids, const struct initsync_idmap *gids,
                          size_t n_gids, int *ret_fd, struct initsync_error *reterr);

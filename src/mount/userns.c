@@ -45,8 +45,10 @@ static int open_file(const struct helper *helper, const char *name, struct inits
         if (fd == -ENOENT || fd == -ESRCH)
                 return died(reterr);
         if (fd < 0)
-                return error_set(reterr, fd, INITSYNC_STAGE_USERNS, "openat2", name, "user namespace: openat2 of /proc/%d/%s",
-                                 helper->pid, name);
+                return error_set(reterr, fd, INITSYNC_STAGE_USERNS, "openat2", name, "user namespace: openat2 of /proc/%d/%s%s",
+                                 helper->pid, name,
+                                 fd == -EACCES && sys_prctl(PR_GET_DUMPABLE, 0) != 1 ?
+                                         " (root's, since this process is not dumpable: see prctl(2), PR_SET_DUMPABLE)" : "");
         return fd;
 }
 
