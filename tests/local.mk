@@ -65,6 +65,7 @@ SCRIPT_TESTS = \
 # The tool is $$top_builddir/syncdemo, if it was built.
 PYTHON_TESTS = \
 	tests/doc-fragments.py \
+	tests/model.py \
 	tests/peer/selftest.py \
 	tests/tool-bad-input.py \
 	tests/tool-demo.py \
@@ -174,6 +175,11 @@ endif
 check-unit:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS)'
 .PHONY: check-unit
+
+# Tests that know INITSYNC_LONG do the whole of what they do a share of otherwise.
+check-long:
+	INITSYNC_LONG=1 INITSYNC_SEED=random $(MAKE) $(AM_MAKEFLAGS) check
+.PHONY: check-long
 
 # Must fail under LeakSanitizer: shows that a quiet run of the suite means something. Built on request only.
 EXTRA_PROGRAMS += tests/planted-leak
