@@ -474,6 +474,53 @@ int initsync_attach(int source_fd, int target_fd, struct initsync_error *reterr)
  */
 int initsync_mount_open(const struct initsync_mount *mount, int *ret_fd, struct initsync_error *reterr);
 
+#define INITSYNC_OVERLAY_LAYERS_MAX 500 /* the kernel's own limit: OVL_MAX_STACK */
+
+/**
+ * struct initsync_overlay - a root file system of layers
+ * @size:       set by INITSYNC_OVERLAY_INIT
+ * @lower:      @n_lower absolute paths of directories, the uppermost layer first; 1 to INITSYNC_OVERLAY_LAYERS_MAX, 2 at least
+ *              without @upper
+ * @upper, @work: absolute paths of directories on one mount of one file system, for what is written; both NULL for an overlay that is
+ *              read-only. @work is overlayfs's own, and empty to begin with
+ * @uids, @gids: extents from ids on disk (inside) to those that processes of the container have on the host (outside); both or
+ *              neither
+ * @options:    @n_options of overlayfs, "KEY" or "KEY=VALUE": "volatile", "userxattr", "metacopy=on"
+ * @attr_set:   MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, ... of fsmount(2)
+ */
+struct initsync_overlay {
+        size_t size;
+        const char *const *lower;
+        size_t n_lower;
+        const char *upper, *work;
+        const struct initsync_idmap *uids, *gids;
+        size_t n_uids, n_gids;
+        const char *const *options;
+        size_t n_options;
+        uint64_t attr_set;
+};
+#define INITSYNC_OVERLAY_INIT { sizeof(struct initsync_overlay), NULL, 0, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0 }
+
+/**
+ * initsync_overlay_open() - an overlay of id-mapped layers, as a detached mount
+ * @overlay:    the layers
+ * @ret_fd:     a detached mount, for initsync_attach() or the child that inherits it
+ * @reterr:     details of a failure, or NULL
+ *
+ * So that a container with a user namespace needs no chown of its image: files keep the ids on disk that they have, those that the
+ * container writes included. The layers are passed by descriptor; no mount appears in anybody's mountinfo but the one that @ret_fd
+ * becomes. Where the kernel takes no detached layers by descriptor (6.12 does not) they are attached in the mount namespace of
+ * a helper process. A mapped overlay with @upper is created by a helper process in any case, since overlayfs writes with the
+ * credentials of its creator; that costs as much as fork(2) of the caller does. The caller's own credentials and its dumpability
+ * stay as they are. Each layer is a descriptor until the overlay is there. May take as long as the file servers of the layers do.
+ *
+ * Return: 0; -EINVAL, -ERANGE, -E2BIG for a wrong @overlay, in @reterr which field; the errors of initsync_mount_open() for a
+ * layer, and of initsync_userns_open(); -EXDEV for @upper and @work that are not on one mount; -EROFS for an upper layer that the
+ * kernel cannot write to; -ESRCH when the helper process was killed from outside; -EMFILE; -EPERM without the right to mount; else what the
+ * kernel says to fsopen(2), fsconfig(2), fsmount(2) or mount(2), with its own words in @reterr.
+ */
+int initsync_overlay_open(const struct initsync_overlay *overlay, int *ret_fd, struct initsync_error *reterr);
+
 /**
  * initsync_idmap_parse() - "inside:outside:count[,...]" to at most @max extents
  * @text:       decimal digits, ':' and ',' only

@@ -44,6 +44,7 @@ ROOT_TESTS = \
 	tests/root-broker-path \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
+	tests/root-overlay \
 	tests/root-session \
 	tests/root-session-many \
 	tests/root-source \

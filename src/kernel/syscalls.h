@@ -16,11 +16,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include "kernel/raw.h"
 
 #define NR_open_tree 428                /* since 5.2 */
 #define NR_move_mount 429
+#define NR_fsopen 430
+#define NR_fsconfig 431
+#define NR_fsmount 432
 #define NR_pidfd_send_signal 424        /* since 5.1 */
 #define NR_pidfd_open 434               /* since 5.3 */
 #define NR_close_range 436              /* since 5.9 */
@@ -43,9 +47,16 @@ struct sys_open_how {
 struct sys_mount_attr {
         uint64_t attr_set, attr_clr, propagation, userns_fd;
 };
+#define SYS_MOUNT_ATTR_RDONLY 0x01
 #define SYS_MOUNT_ATTR_IDMAP 0x00100000
+#define SYS_FSCONFIG_SET_FLAG 0
+#define SYS_FSCONFIG_SET_STRING 1
+#define SYS_FSCONFIG_SET_FD 5
+#define SYS_FSCONFIG_CMD_CREATE 6
 #define SYS_OPEN_TREE_CLONE 1
 #define SYS_OPEN_TREE_CLOEXEC O_CLOEXEC
+#define SYS_FSOPEN_CLOEXEC 0x01
+#define SYS_FSMOUNT_CLOEXEC 0x01
 #define SYS_MOVE_MOUNT_F_EMPTY_PATH 0x04
 #define SYS_MOVE_MOUNT_T_EMPTY_PATH 0x40
 #define SYS_AT_NO_AUTOMOUNT 0x800
@@ -222,6 +233,55 @@ RAW static inline int sys_statx(int dirfd, const char *path, int flags, unsigned
 
 RAW static inline int sys_open_tree(int dirfd, const char *path, unsigned flags) {
         return (int)RAW_CALL(NR_open_tree, dirfd, path, flags, 0, 0, 0);
+}
+
+RAW static inline int sys_fsopen(const char *type, unsigned flags) {
+        return (int)RAW_CALL(NR_fsopen, type, flags, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_fsconfig(int fd, unsigned command, const char *key, const void *value, int aux) {
+        return (int)RAW_CALL(NR_fsconfig, fd, command, key, value, aux, 0);
+}
+
+RAW static inline int sys_fsmount(int fd, unsigned flags, unsigned attributes) {
+        return (int)RAW_CALL(NR_fsmount, fd, flags, attributes, 0, 0, 0);
+}
+
+RAW static inline int sys_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data) {
+        return (int)RAW_CALL(SYS_mount, source, target, type, flags, data, 0);
+}
+
+RAW static inline int sys_fstatfs(int fd, struct statfs *ret) {
+        return (int)RAW_CALL(SYS_fstatfs, fd, ret, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_mkdirat(int dirfd, const char *path, unsigned mode) {
+        return (int)RAW_CALL(SYS_mkdirat, dirfd, path, mode, 0, 0, 0);
+}
+
+/* The ids of this task alone, not of all threads as the C library has it. They return the old one, whatever happens. */
+RAW static inline int sys_setfsuid(uint32_t id) {
+        return (int)RAW_CALL(SYS_setfsuid, id, 0, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_setfsgid(uint32_t id) {
+        return (int)RAW_CALL(SYS_setfsgid, id, 0, 0, 0, 0, 0);
+}
+
+struct sys_capabilities {
+        uint32_t effective, permitted, inheritable;
+};
+
+RAW static inline int sys_capget(struct sys_capabilities ret[2]) {
+        uint32_t header[2] = { 0x20080522, 0 };
+
+        return (int)RAW_CALL(SYS_capget, header, ret, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_capset(const struct sys_capabilities sets[2]) {
+        uint32_t header[2] = { 0x20080522, 0 };
+
+        return (int)RAW_CALL(SYS_capset, header, sets, 0, 0, 0, 0);
 }
 
 RAW static inline int sys_open_tree_attr(int dirfd, const char *path, unsigned flags, const struct sys_mount_attr *attr) {

@@ -72,10 +72,8 @@ static long task_clone(unsigned long flags, void *stack, int *ret_pidfd, int (*r
 
 #endif
 
-/* sched.h of an old C library may lack it, and CLONE_PIDFD in the legacy call needs exit signal 0 all the same. */
-#define TASK_FLAGS (CLONE_VM | SYS_CLONE_PIDFD)
-
-RAW int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd) {
+/* CLONE_PIDFD in the legacy call needs exit signal 0 all the same; sched.h of an old C library may lack it. */
+RAW static int start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd) {
         uint64_t all = ~UINT64_C(0), old = 0;
         int pidfd = -1, high, r;
         long pid;
@@ -87,7 +85,7 @@ RAW int task_start(unsigned long flags, void *stack, size_t size, int (*run)(voi
 
         /* A handler of the embedder's must never run in the task: it has neither thread nor stack for it. */
         sys_sigprocmask(SIG_BLOCK, &all, &old);
-        pid = task_clone(flags | TASK_FLAGS, (char *)stack + (size & ~(size_t)15), &pidfd, run, arg);
+        pid = task_clone(flags | SYS_CLONE_PIDFD, (char *)stack + (size & ~(size_t)15), &pidfd, run, arg);
         sys_sigprocmask(SIG_SETMASK, &old, NULL);
         if (pid < 0)
                 return (int)pid;
@@ -105,10 +103,26 @@ RAW int task_start(unsigned long flags, void *stack, size_t size, int (*run)(voi
         return (int)pid;
 }
 
+RAW int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd) {
+        return start(flags | CLONE_VM, stack, size, run, arg, ret_pidfd);
+}
+
+RAW int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd) {
+        return start(flags, stack, size, run, arg, ret_pidfd);
+}
+
+RAW void task_wait(int pidfd) {
+        siginfo_t info;
+        int r;
+
+        do
+                r = sys_waitid(SYS_P_PIDFD, pidfd, &info, WEXITED | SYS_WALL);
+        while (r == -EINTR);
+}
+
 RAW int task_end(int pidfd, int timeout_ms) {
         struct pollfd waiting = { .fd = pidfd, .events = POLLIN };
         struct timespec timeout = { .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L };
-        siginfo_t info;
         int r;
 
         sys_pidfd_send_signal(pidfd, SIGKILL);
@@ -119,8 +133,6 @@ RAW int task_end(int pidfd, int timeout_ms) {
                 if (r == 0)
                         return -ETIMEDOUT;
         }
-        do
-                r = sys_waitid(SYS_P_PIDFD, pidfd, &info, WEXITED | SYS_WALL);
-        while (r == -EINTR);
+        task_wait(pidfd);
         return 0;
 }

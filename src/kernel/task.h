@@ -25,6 +25,17 @@
 int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd);
 
 /*
+ * task_start_apart() - the same in a copy of this process's memory, for what would change the memory's owner
+ *
+ * A change of credentials makes all that share the memory undumpable (prctl(2), PR_SET_DUMPABLE). The copy costs as fork(2) does,
+ * in proportion to what this process has resident; its locks and threads do not matter, since what runs there uses neither.
+ */
+int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd);
+
+/* task_wait() - until it ends by itself; reaps it */
+void task_wait(int pidfd);
+
+/*
  * task_end() - kill and reap within @timeout_ms
  *
  * Return: 0; -ETIMEDOUT while it hangs in the kernel (it is dying then, and runs no user code any more).

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include <initsync.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include "base/error.h"
+#include "kernel/fd.h"
+#include "kernel/syscalls.h"
+#include "kernel/task.h"
+#include "mount/overlay_helper.h"
+#include "mount/overlay_options.h"
+
+/*
+ * An overlay of id-mapped layers, without a mount that anybody else sees: each layer is cloned detached, id-mapped, and given to the
+ * file system by descriptor.
+ */
+
+#define STACK (8 * 1024)         /* of the helper: it has nothing but a few words on it */
+
+struct layers {
+        const struct initsync_overlay *overlay;
+        int userns;                     /* -1: no id mapping */
+        int fs;                         /* the context */
+        int writable, upper, work;      /* one clone, and both directories in it */
+        int *lower;                     /* all at once: a detached mount ends with its descriptor, if it is not in use yet */
+};
+
+static int failed(int r, const char *call, const char *path, struct initsync_error *reterr) {
+        return error_set(reterr, r, INITSYNC_STAGE_MOUNT, call, path, "overlay: %s%s%s", call, path ? " of " : "", path ? path : "");
+}
+
+/* What the file system itself has to say: "e overlay: ...", a message a read. */
+static int context_failed(const struct layers *layers, int r, const char *call, const char *path, struct initsync_error *reterr) {
+        char said[256], shown[256];
+        ssize_t n = sys_read(layers->fs, said, sizeof(said));
+
+        if (n <= 2)
+                return failed(r, call, path, reterr);
+        while (n > 2 && said[n - 1] == '\n')
+                n--;
+        text_escape(shown, sizeof(shown), said + 2, (size_t)n - 2);
+        return error_set(reterr, r, INITSYNC_STAGE_MOUNT, call, path, "overlay: %s%s%s (%s)", call, path ? " of " : "",
+                         path ? path : "", shown);
+}
+
+static int clone_layer(const struct layers *layers, const char *path, int *ret_fd, struct initsync_error *reterr) {
+        struct initsync_mount mount = INITSYNC_MOUNT_INIT;
+
+        mount.source = path;
+        mount.userns_fd = layers->userns;
+        return initsync_mount_open(&mount, ret_fd, reterr);
+}
+
+static int clone_lower(struct layers *layers, struct initsync_error *reterr) {
+        size_t i;
+        int r = 0;
+
+        for (i = 0; r >= 0 && i < layers->overlay->n_lower; i++) {
+                r = clone_layer(layers, layers->overlay->lower[i], &layers->lower[i], reterr);
+                if (r < 0)
+                        error_prefix(reterr, "overlay: lower[%zu]", i);
+        }
+        return r;
+}
+
+/* The part of both paths up to the last '/' that they share. */
+static size_t common_length(const char *a, const char *b) {
+        size_t i, last = 0;
+
+        for (i = 0; a[i] && a[i] == b[i]; i++)
+                if (a[i] == '/')
+                        last = i;
+        return last ? last : 1;
+}
+
+/* A directory below the clone must be the one that the path names: a mount in between is not part of the clone. */
+static int open_part(int clone, const char *path, size_t from, const char *name, int *ret_fd, struct initsync_error *reterr) {
+        struct sys_open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = SYS_RESOLVE_BENEATH | SYS_RESOLVE_NO_XDEV };
+        struct sys_statx wanted, got;
+        _cleanup_fd_ int fd = -1;
+        int r;
+
+        while (path[from] == '/')
+                from++;
+        fd = sys_openat2(clone, path[from] ? path + from : ".", &how);
+        if (fd < 0)
+                return failed(fd, "openat2", path, reterr);
+        r = sys_statx(AT_FDCWD, path, SYS_AT_STATX_DONT_SYNC, SYS_STATX_INO, &wanted);
+        if (r >= 0)
+                r = sys_statx(fd, "", SYS_AT_EMPTY_PATH | SYS_AT_STATX_DONT_SYNC, SYS_STATX_INO, &got);
+        if (r < 0)
+                return failed(r, "statx", path, reterr);
+        if (wanted.ino != got.ino || wanted.dev_major != got.dev_major || wanted.dev_minor != got.dev_minor)
+                return error_say(reterr, -EXDEV, INITSYNC_STAGE_MOUNT, "statx", path,
+                                 "overlay: %s: %s: expected upper and work on one mount", name, path);
+        *ret_fd = fd_take(&fd);
+        return 0;
+}
+
+/* overlayfs renames from one to the other, which the kernel allows within one mount only, and a clone of each would be two. */
+static int open_writable(struct layers *layers, struct initsync_error *reterr) {
+        const struct initsync_overlay *overlay = layers->overlay;
+        char path[PATH_MAX];
+        size_t n;
+        int r;
+
+        if (!overlay->upper)
+                return 0;
+        n = common_length(overlay->upper, overlay->work);
+        memcpy(path, overlay->upper, n);
+        path[n] = '\0';
+        r = clone_layer(layers, path, &layers->writable, reterr);
+        if (r < 0) {
+                error_prefix(reterr, "overlay: upper");
+                return r;
+        }
+        r = open_part(layers->writable, overlay->upper, n, "upper", &layers->upper, reterr);
+        return r < 0 ? r : open_part(layers->writable, overlay->work, n, "work", &layers->work, reterr);
+}
+
+static int set(const struct layers *layers, const char *option, struct initsync_error *reterr) {
+        const char *value = strchr(option, '=');
+        char key[OVERLAY_OPTION_MAX];
+        int r;
+
+        snprintf(key, sizeof(key), "%.*s", value ? (int)(value - option) : (int)strlen(option), option);
+        if (value)
+                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_STRING, key, value + 1, 0);
+        else
+                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FLAG, key, NULL, 0);
+        return r < 0 ? context_failed(layers, r, "fsconfig", option, reterr) : 0;
+}
+
+static int configure(struct layers *layers, struct initsync_error *reterr) {
+        size_t i;
+        int r;
+
+        layers->fs = fd_above_stdio(sys_fsopen("overlay", SYS_FSOPEN_CLOEXEC));
+        if (layers->fs < 0)
+                return failed(layers->fs, "fsopen", NULL, reterr);
+        r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_STRING, "source", "overlay", 0);
+        if (r < 0)
+                return context_failed(layers, r, "fsconfig", "source", reterr);
+        for (i = 0; r >= 0 && i < layers->overlay->n_options; i++)
+                r = set(layers, layers->overlay->options[i], reterr);
+        return r;
+}
+
+/* 6.12 knows the option and takes no detached layer by it, 6.1 knows it as a string only. */
+static int is_old(int r) {
+        return r == -EBADF || r == -EINVAL || r == -EOPNOTSUPP;
+}
+
+/* Return: 1 for a kernel that takes no layers by descriptor. */
+static int add_layers(const struct layers *layers, struct initsync_error *reterr) {
+        const struct initsync_overlay *overlay = layers->overlay;
+        size_t i;
+        int r;
+
+        for (i = 0; i < overlay->n_lower; i++) {
+                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FD, "lowerdir+", NULL, layers->lower[i]);
+                if (i == 0 && is_old(r))
+                        return 1;
+                if (r < 0)
+                        return context_failed(layers, r, "fsconfig", overlay->lower[i], reterr);
+        }
+        if (!overlay->upper)
+                return 0;
+        r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FD, "upperdir", NULL, layers->upper);
+        if (r < 0)
+                return context_failed(layers, r, "fsconfig", overlay->upper, reterr);
+        r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FD, "workdir", NULL, layers->work);
+        return r < 0 ? context_failed(layers, r, "fsconfig", overlay->work, reterr) : 0;
+}
+
+/* Ids that the mapping knows: the container's root, if it has one. */
+static uint32_t host_id(const struct initsync_idmap *extents, size_t n) {
+        size_t i;
+
+        for (i = 0; i < n; i++)
+                if (extents[i].inside == 0)
+                        return extents[i].outside;
+        return extents[0].outside;
+}
+
+static int help_failed(const struct layers *layers, const struct overlay_job *job, struct initsync_error *reterr) {
+        static const char *const calls[] = {
+                [OVERLAY_SETFSUID] = "setfsuid",
+                [OVERLAY_CAPSET] = "capset",
+                [OVERLAY_FSCONFIG] = "fsconfig",
+                [OVERLAY_MOUNT_SETATTR] = "mount_setattr",
+                [OVERLAY_FSOPEN] = "fsopen",
+                [OVERLAY_FSMOUNT] = "fsmount",
+                [OVERLAY_MOVE_MOUNT] = "move_mount",
+                [OVERLAY_MKDIR] = "mkdirat",
+                [OVERLAY_MOUNT] = "mount",
+                [OVERLAY_OPEN_TREE] = "open_tree",
+        };
+
+        if (!job->done)
+                return error_say(reterr, -ESRCH, INITSYNC_STAGE_MOUNT, NULL, NULL,
+                                 "overlay: the process that was to make it was killed");
+        if (job->call == OVERLAY_FSCONFIG && job->fs >= 0)
+                return context_failed(layers, job->error, "fsconfig", NULL, reterr);
+        return failed(job->error, calls[job->call], NULL, reterr);
+}
+
+/* With the credentials that the mapping asks for, in a process of its own; see mount/overlay_helper.h. */
+static int help(const struct layers *layers, const struct overlay_job *wanted, int *ret_fd, struct initsync_error *reterr) {
+        const struct initsync_overlay *overlay = layers->overlay;
+        _Alignas(16) char stack[STACK];
+        struct overlay_job *job;
+        _cleanup_fd_ int pidfd = -1, fd = -1;
+        int r;
+
+        job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (job == MAP_FAILED)
+                return failed(-ENOMEM, "mmap", NULL, reterr);
+        *job = *wanted;
+        job->ret_fd = -1;
+        if (overlay->n_uids) {
+                job->mapped = 1;
+                job->uid = host_id(overlay->uids, overlay->n_uids);
+                job->gid = host_id(overlay->gids, overlay->n_gids);
+        }
+        r = task_start_apart(CLONE_FILES | (job->fs < 0 ? CLONE_NEWNS : 0), stack, sizeof(stack), overlay_help, job, &pidfd);
+        if (r < 0) {
+                failed(r, "clone", NULL, reterr);
+        } else {
+                task_wait(pidfd);
+                fd = job->ret_fd;
+                r = job->done ? job->error : -ESRCH;
+                if (r < 0)
+                        help_failed(layers, job, reterr);
+        }
+        munmap(job, sizeof(*job));
+        if (r >= 0 && ret_fd)
+                *ret_fd = fd_take(&fd);
+        return r < 0 ? r : 0;
+}
+
+static int create(const struct layers *layers, int *ret_fd, struct initsync_error *reterr) {
+        struct overlay_job job = { .fs = layers->fs, .writable = -1 };
+        int r, fd;
+
+        if (layers->overlay->n_uids && layers->overlay->upper) {
+                r = help(layers, &job, NULL, reterr);
+        } else {
+                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+                if (r < 0)
+                        context_failed(layers, r, "fsconfig", NULL, reterr);
+        }
+        if (r < 0)
+                return r;
+        fd = sys_fsmount(layers->fs, SYS_FSMOUNT_CLOEXEC, (unsigned)layers->overlay->attr_set);
+        if (fd < 0)
+                return context_failed(layers, fd, "fsmount", NULL, reterr);
+        *ret_fd = fd;
+        return 0;
+}
+
+/* Attached in a namespace of their own, by short names: the options of mount(2) have a page. */
+static int create_by_path(const struct layers *layers, int *ret_fd, struct initsync_error *reterr) {
+        const struct initsync_overlay *overlay = layers->overlay;
+        struct overlay_job job = { .fs = -1, .layers = layers->lower, .n_layers = overlay->n_lower, .writable = layers->writable };
+        struct sys_mount_attr attr = { .attr_set = overlay->attr_set };
+        char data[OVERLAY_DATA_MAX];
+        _cleanup_fd_ int fd = -1;
+        size_t n = overlay->upper ? common_length(overlay->upper, overlay->work) : 0;
+        int r = overlay_data(overlay, n, data, reterr);
+
+        if (r < 0)
+                return r;
+        job.data = data;
+        r = help(layers, &job, &fd, reterr);
+        if (r >= 0 && overlay->attr_set) {
+                r = (int)RAW_CALL(NR_mount_setattr, fd, "", SYS_AT_EMPTY_PATH, &attr, sizeof(attr), 0);
+                if (r < 0)
+                        failed(r, "mount_setattr", NULL, reterr);
+        }
+        if (r >= 0)
+                *ret_fd = fd_take(&fd);
+        return r;
+}
+
+/* overlayfs that cannot write to its work directory is a read-only one, and says so to the kernel's log alone. */
+static int check_writable(const struct layers *layers, int fd, struct initsync_error *reterr) {
+        struct statfs have;
+        int r;
+
+        if (!layers->overlay->upper || layers->overlay->attr_set & SYS_MOUNT_ATTR_RDONLY)
+                return 0;
+        r = sys_fstatfs(fd, &have);
+        if (r < 0)
+                return failed(r, "fstatfs", NULL, reterr);
+        if (have.f_flags & ST_RDONLY)
+                return error_say(reterr, -EROFS, INITSYNC_STAGE_MOUNT, "fsconfig", layers->overlay->upper,
+                                 "overlay: %s: the kernel made it read-only: upper or work cannot be written (see its log)",
+                                 layers->overlay->upper);
+        return 0;
+}
+
+static int make(struct layers *layers, int *ret_fd, struct initsync_error *reterr) {
+        const struct initsync_overlay *overlay = layers->overlay;
+        _cleanup_fd_ int fd = -1;
+        int r;
+
+        if (overlay->n_uids) {
+                r = initsync_userns_open(overlay->uids, overlay->n_uids, overlay->gids, overlay->n_gids, &layers->userns, reterr);
+                if (r < 0)
+                        return r;
+        }
+        r = clone_lower(layers, reterr);
+        if (r >= 0)
+                r = open_writable(layers, reterr);
+        if (r >= 0)
+                r = configure(layers, reterr);
+        if (r >= 0)
+                r = add_layers(layers, reterr);
+        if (r < 0)
+                return r;
+        r = r ? create_by_path(layers, &fd, reterr) : create(layers, &fd, reterr);
+        if (r >= 0)
+                r = check_writable(layers, fd, reterr);
+        if (r < 0)
+                return r;
+        fd = fd_above_stdio(fd_take(&fd));
+        if (fd < 0)
+                return failed(fd, "fcntl", NULL, reterr);
+        *ret_fd = fd_take(&fd);
+        return 0;
+}
+
+PUBLIC int initsync_overlay_open(const struct initsync_overlay *overlay, int *ret_fd, struct initsync_error *reterr) {
+        struct layers layers = { .overlay = overlay, .userns = -1, .fs = -1, .writable = -1, .upper = -1, .work = -1 };
+        int r = overlay_check(overlay, reterr);
+        size_t i;
+
+        if (r < 0)
+                return r;
+        layers.lower = malloc(overlay->n_lower * sizeof(*layers.lower));
+        if (!layers.lower)
+                return failed(-ENOMEM, "malloc", NULL, reterr);
+        for (i = 0; i < overlay->n_lower; i++)
+                layers.lower[i] = -1;
+        r = make(&layers, ret_fd, reterr);
+        for (i = 0; i < overlay->n_lower; i++)
+                fd_close(layers.lower[i]);
+        free(layers.lower);
+        fd_close(layers.fs);
+        fd_close(layers.work);
+        fd_close(layers.upper);
+        fd_close(layers.writable);
+        fd_close(layers.userns);
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include "kernel/syscalls.h"
+#include "mount/overlay_helper.h"
+
+#define LAYERS_MODE 0700
+
+RAW static int fail(struct overlay_job *job, int error, enum overlay_call call) {
+        job->error = error;
+        job->call = call;
+        return error;
+}
+
+/* To be another user for files takes the rights of root over files away, and these are given back. */
+RAW static int become(struct overlay_job *job) {
+        struct sys_capabilities sets[2];
+        int r;
+
+        if (!job->mapped)
+                return 0;
+        r = sys_capget(sets);
+        if (r < 0)
+                return fail(job, r, OVERLAY_CAPSET);
+        sys_setfsgid(job->gid);
+        sys_setfsuid(job->uid);
+        /* They answer with what was before: asked once more, that is what is now. */
+        if ((uint32_t)sys_setfsgid((uint32_t)-1) != job->gid || (uint32_t)sys_setfsuid((uint32_t)-1) != job->uid)
+                return fail(job, -EPERM, OVERLAY_SETFSUID);
+        r = sys_capset(sets);
+        if (r < 0)
+                return fail(job, r, OVERLAY_CAPSET);
+        /* Whatever the file servers of the layers do: we do not outlive the embedder. A change of ids would have cleared it. */
+        sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return 0;
+}
+
+RAW static void number(char *to, size_t n) {
+        char digits[8];
+        int i = 0;
+
+        do
+                digits[i++] = (char)('0' + n % 10);
+        while (n /= 10);
+        while (i)
+                *to++ = digits[--i];
+        *to = '\0';
+}
+
+RAW static int attach(struct overlay_job *job, int fd, const char *name) {
+        int r = sys_mkdirat(AT_FDCWD, name, LAYERS_MODE);
+
+        if (r < 0)
+                return fail(job, r, OVERLAY_MKDIR);
+        r = sys_move_mount(fd, "", AT_FDCWD, name, SYS_MOVE_MOUNT_F_EMPTY_PATH);
+        return r < 0 ? fail(job, r, OVERLAY_MOVE_MOUNT) : 0;
+}
+
+/* An empty directory in memory to attach things in, over the root directory of our own namespace. */
+RAW static int make_place(struct overlay_job *job) {
+        struct sys_mount_attr private = { .propagation = MS_PRIVATE };
+        int fs, fd, r;
+
+        r = (int)RAW_CALL(NR_mount_setattr, AT_FDCWD, "/", SYS_AT_RECURSIVE, &private, sizeof(private), 0);
+        if (r < 0)
+                return fail(job, r, OVERLAY_MOUNT_SETATTR);
+        fs = sys_fsopen("tmpfs", SYS_FSOPEN_CLOEXEC);
+        if (fs < 0)
+                return fail(job, fs, OVERLAY_FSOPEN);
+        r = sys_fsconfig(fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+        fd = r < 0 ? r : sys_fsmount(fs, SYS_FSMOUNT_CLOEXEC, 0);
+        sys_close(fs);
+        if (fd < 0)
+                return fail(job, fd, r < 0 ? OVERLAY_FSCONFIG : OVERLAY_FSMOUNT);
+        r = sys_move_mount(fd, "", AT_FDCWD, "/", SYS_MOVE_MOUNT_F_EMPTY_PATH);
+        if (r >= 0)
+                r = sys_fchdir(fd);
+        sys_close(fd);
+        return r < 0 ? fail(job, r, OVERLAY_MOVE_MOUNT) : 0;
+}
+
+RAW static int create_by_path(struct overlay_job *job) {
+        char name[8];
+        size_t i;
+        int r = make_place(job);
+
+        for (i = 0; r >= 0 && i < job->n_layers; i++) {
+                number(name, i);
+                r = attach(job, job->layers[i], name);
+        }
+        if (r >= 0 && job->writable >= 0)
+                r = attach(job, job->writable, "rw");
+        if (r < 0)
+                return r;
+        r = sys_mkdirat(AT_FDCWD, "overlay", LAYERS_MODE);
+        if (r < 0)
+                return fail(job, r, OVERLAY_MKDIR);
+        r = become(job);
+        if (r < 0)
+                return r;
+        r = sys_mount("overlay", "overlay", "overlay", 0, job->data);
+        if (r < 0)
+                return fail(job, r, OVERLAY_MOUNT);
+        job->ret_fd = sys_open_tree(AT_FDCWD, "overlay", SYS_OPEN_TREE_CLONE | SYS_OPEN_TREE_CLOEXEC);
+        return job->ret_fd < 0 ? fail(job, job->ret_fd, OVERLAY_OPEN_TREE) : 0;
+}
+
+RAW static int create(struct overlay_job *job) {
+        int r = become(job);
+
+        if (r < 0)
+                return r;
+        r = sys_fsconfig(job->fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+        return r < 0 ? fail(job, r, OVERLAY_FSCONFIG) : 0;
+}
+
+RAW int overlay_help(void *arg) {
+        struct overlay_job *job = arg;
+        int r = job->fs >= 0 ? create(job) : create_by_path(job);
+
+        job->done = 1;
+        return r < 0;
+}
