@@ -248,7 +248,7 @@ int main(void) {
         failures = count_failures(sessions);
         if (failures == 0)
                 printf("many-sessions: %d containers in %ld ms, each with a hook of %d ms; the one that was to fail: %s\n",
-                       SESSIONS, (after.tv_sec - before.tv_sec) * 1000L + (after.tv_nsec - before.tv_nsec) / 1000000L,
+                       SESSIONS, (long)((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000),
                        HOOK_MS, sessions[UNLUCKY].error.text);
         return failures != 0;
 }

@@ -47,6 +47,25 @@ RAW static inline long raw_syscall(long nr, long a, long b, long c, long d, long
         return x0;
 }
 
+#elif defined(__i386__)
+#define RAW_TASKS 1
+
+/* ebp cannot be an operand, and nothing on the stack can be named once it is pushed there: so two come through one pointer. */
+RAW static inline long raw_syscall(long nr, long a, long b, long c, long d, long e, long f) {
+        const long in[2] = { nr, f };
+        long ret;
+
+        __asm__ volatile("pushl %%ebp\n\t"
+                         "movl 4(%%eax), %%ebp\n\t"
+                         "movl (%%eax), %%eax\n\t"
+                         "int $0x80\n\t"
+                         "popl %%ebp"
+                         : "=a"(ret)
+                         : "a"(in), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+                         : "memory");
+        return ret;
+}
+
 #else
 #define RAW_TASKS 0             /* kernel/task.c says what that means */
 

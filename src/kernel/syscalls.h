@@ -20,6 +20,15 @@
 #include <time.h>
 #include "kernel/raw.h"
 
+/* On 32 bit, structures with a time are those of _TIME_BITS=64, and the calls that take them. */
+#ifdef SYS_ppoll_time64
+#define SYS_TIME64(name) SYS_TIME64_##name
+#define SYS_TIME64_ppoll SYS_ppoll_time64
+#define SYS_TIME64_clock_gettime SYS_clock_gettime64
+#else
+#define SYS_TIME64(name) SYS_##name
+#endif
+
 #define NR_open_tree 428                /* since 5.2 */
 #define NR_move_mount 429
 #define NR_fsopen 430
@@ -150,7 +159,11 @@ RAW static inline ssize_t sys_read(int fd, void *data, size_t n) {
 }
 
 RAW static inline ssize_t sys_pread(int fd, void *data, size_t n, off_t offset) {
+#ifdef __i386__
+        return RAW_CALL(SYS_pread64, fd, data, n, (uint32_t)offset, (uint64_t)offset >> 32, 0);
+#else
         return RAW_CALL(SYS_pread64, fd, data, n, offset, 0, 0);
+#endif
 }
 
 RAW static inline ssize_t sys_write(int fd, const void *data, size_t n) {
@@ -170,7 +183,7 @@ RAW static inline ssize_t sys_getcwd(char *to, size_t n) {
 }
 
 RAW static inline int sys_poll(struct pollfd *fds, size_t n, const struct timespec *timeout) {
-        return (int)RAW_CALL(SYS_ppoll, fds, n, timeout, NULL, 0, 0);
+        return (int)RAW_CALL(SYS_TIME64(ppoll), fds, n, timeout, NULL, 0, 0);
 }
 
 RAW static inline ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags) {
@@ -252,7 +265,11 @@ RAW static inline int sys_mount(const char *source, const char *target, const ch
 }
 
 RAW static inline int sys_fstatfs(int fd, struct statfs *ret) {
+#ifdef SYS_fstatfs64
+        return (int)RAW_CALL(SYS_fstatfs64, fd, sizeof(*ret), ret, 0, 0, 0);
+#else
         return (int)RAW_CALL(SYS_fstatfs, fd, ret, 0, 0, 0, 0);
+#endif
 }
 
 RAW static inline int sys_mkdirat(int dirfd, const char *path, unsigned mode) {
@@ -260,12 +277,17 @@ RAW static inline int sys_mkdirat(int dirfd, const char *path, unsigned mode) {
 }
 
 /* The ids of this task alone, not of all threads as the C library has it. They return the old one, whatever happens. */
+#ifdef SYS_setfsuid32                   /* where the older one takes 16 bits */
+#define SYS_ID32(name) SYS_##name##32
+#else
+#define SYS_ID32(name) SYS_##name
+#endif
 RAW static inline int sys_setfsuid(uint32_t id) {
-        return (int)RAW_CALL(SYS_setfsuid, id, 0, 0, 0, 0, 0);
+        return (int)RAW_CALL(SYS_ID32(setfsuid), id, 0, 0, 0, 0, 0);
 }
 
 RAW static inline int sys_setfsgid(uint32_t id) {
-        return (int)RAW_CALL(SYS_setfsgid, id, 0, 0, 0, 0, 0);
+        return (int)RAW_CALL(SYS_ID32(setfsgid), id, 0, 0, 0, 0, 0);
 }
 
 struct sys_capabilities {
@@ -325,7 +347,7 @@ RAW static inline int sys_close_range(unsigned first, unsigned last, unsigned fl
 }
 
 RAW static inline int sys_clock_gettime(clockid_t clock, struct timespec *ret) {
-        return (int)RAW_CALL(SYS_clock_gettime, clock, ret, 0, 0, 0, 0);
+        return (int)RAW_CALL(SYS_TIME64(clock_gettime), clock, ret, 0, 0, 0, 0);
 }
 
 #endif /* KERNEL_SYSCALLS_H */

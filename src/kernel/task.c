@@ -63,6 +63,30 @@ RAW static long task_clone(unsigned long flags, void *stack, int *ret_pidfd, int
         return x0;
 }
 
+#elif RAW_TASKS && defined(__i386__)
+
+/* What would be tls and child_tid holds @run and @arg: the kernel looks at neither without a flag for it. */
+RAW static long task_clone(unsigned long flags, void *stack, int *ret_pidfd, int (*run)(void *), void *arg) {
+        long ret;
+
+        __asm__ volatile("int $0x80\n\t"
+                         "testl %%eax, %%eax\n\t"
+                         "jnz 1f\n\t"
+                         "xorl %%ebp, %%ebp\n\t"
+                         "subl $12, %%esp\n\t"
+                         "pushl %%edi\n\t"
+                         "calll *%%esi\n\t"
+                         "movl %%eax, %%ebx\n\t"
+                         "movl %[exit], %%eax\n\t"
+                         "int $0x80\n\t"
+                         "hlt\n"
+                         "1:"
+                         : "=a"(ret)
+                         : "a"(SYS_clone), "b"(flags), "c"(stack), "d"(ret_pidfd), "S"(run), "D"(arg), [exit] "i"(SYS_exit)
+                         : "memory");
+        return ret;
+}
+
 #else
 
 static long task_clone(unsigned long flags, void *stack, int *ret_pidfd, int (*run)(void *), void *arg) {
