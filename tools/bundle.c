@@ -142,6 +142,26 @@ static int read_name(const struct bundle *bundle, const struct node *config, con
         return 0;
 }
 
+/* They are told to hooks and agents as they are, so that what is none must not come through. */
+static int read_annotations(struct bundle *bundle, const struct node *config, struct initsync_error *reterr) {
+        struct node annotations, node;
+        int r;
+
+        r = node_member(config, "annotations", json_type_object, &annotations, reterr);
+        if (r <= 0)
+                return r;
+        json_object_object_foreach(annotations.value, key, value) {
+                (void)value;
+                if (!key[0])
+                        return node_refuse(&annotations, reterr, -EINVAL, "an empty key");
+                r = node_required(&annotations, key, json_type_string, &node, reterr);
+                if (r < 0)
+                        return r;
+        }
+        bundle->annotations = annotations.value;
+        return 0;
+}
+
 static int read_names(struct bundle *bundle, const struct node *config, struct initsync_error *reterr) {
         int r;
 
@@ -204,6 +224,7 @@ int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half h
         bundle->path = realpath(path, NULL);
         if (!bundle->path)
                 return fault_call(reterr, -errno, "realpath", path);
+        bundle->id = strrchr(bundle->path, '/') + 1;
         if (asprintf(&file, "%s/config.json", bundle->path) < 0)
                 return fault_call(reterr, -ENOMEM, "asprintf", NULL);
         r = node_load(file, &bundle->config, reterr);
@@ -213,6 +234,8 @@ int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half h
         r = check_version(&config, reterr);
         if (r == 0)
                 r = bundle_keys(&config, half, reterr);
+        if (r == 0)
+                r = read_annotations(bundle, &config, reterr);
         if (r == 0)
                 r = read_root(bundle, &config, reterr);
         if (r == 0)

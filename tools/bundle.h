@@ -58,6 +58,8 @@ struct bundle_device {
 struct bundle {
         struct json_object *config;     /* strings below lie in here */
         char *path;                     /* of the bundle: absolute, without symlinks */
+        const char *id;                 /* of the container: the last part of @path, unless somebody knows better */
+        struct json_object *annotations;        /* key to string, or NULL */
         char *root;                     /* absolute */
         bool root_readonly;
         uint64_t root_propagation;      /* MS_PRIVATE, ..., also with MS_REC; 0 when linux does not say */

@@ -26,7 +26,7 @@ static const struct {
         { "mounts",                     json_type_array,        READ,           READ },
         { "hostname",                   json_type_string,       READ,           OTHER },
         { "domainname",                 json_type_string,       READ,           OTHER },
-        { "annotations",                json_type_object,       OTHER,          OTHER },
+        { "annotations",                json_type_object,       READ,           READ },
 
         { "process",                    json_type_object,       READ,           OTHER },
         { "process.args",               json_type_array,        READ,           OTHER },

@@ -98,8 +98,10 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         signal(SIGCHLD, SIG_DFL);
         signal(SIGPIPE, SIG_IGN);       /* nobody reads our warnings: no reason to end a container */
         r = bundle_load(&bundle, options->bundle ? options->bundle : ".", BUNDLE_CHILD, reterr);
-        if (r == 0)
+        if (r == 0) {
+                bundle->id = options->args[0];
                 r = bundle_startable(bundle, reterr);
+        }
         if (r == 0 && options->trace) {
                 r = trace_new(&trace, options->trace_file, stderr, "parent");
                 if (r < 0)
