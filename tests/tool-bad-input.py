@@ -14,7 +14,25 @@ import tool
 from tool import bind, contains, equal, need_root, ok, one_line
 
 MAP = tool.extents("0:100000:65536")
-HOOK = [{"path": "/bin/true"}]
+HOOK = {"path": "/bin/true"}
+KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+HOOKS = (
+    ("/bin/true", ": expected an object, not a string"),
+    ({}, ".path: is missing, expected a string"),
+    ({"path": 1}, ".path: expected a string, not an integer"),
+    ({"path": ""}, ".path: expected an absolute path"),
+    ({"path": "bin/true"}, ".path: expected an absolute path"),
+    ({**HOOK, "args": "x"}, ".args: expected an array, not a string"),
+    ({**HOOK, "args": ["x", None]}, r".args\[1\]: expected a string, not null"),
+    ({**HOOK, "env": {"A": "b"}}, ".env: expected an array, not an object"),
+    ({**HOOK, "env": [1]}, r".env\[0\]: expected a string, not an integer"),
+    ({**HOOK, "timeout": 0}, ".timeout: expected 1 to 2147483647 seconds"),
+    ({**HOOK, "timeout": -1}, ".timeout: expected 1 to 2147483647 seconds"),
+    ({**HOOK, "timeout": 1 << 31}, ".timeout: expected 1 to 2147483647 seconds"),
+    ({**HOOK, "timeout": 1 << 70}, ".timeout: expected 1 to 2147483647 seconds"),
+    ({**HOOK, "timeout": 1.5}, ".timeout: expected an integer, not a fraction"),
+    ({**HOOK, "timeout": "1"}, ".timeout: expected an integer, not a string"),
+)
 MAX = 4 << 20
 
 
@@ -274,12 +292,9 @@ CHANGES = (
     ("annotations", {"a": "b", "c": 1}, "annotations.c: expected a string, not an integer"),
     ("annotations", {"a": None}, "annotations.a: is missing, expected a string"),
     ("annotations", {"": "b"}, "annotations: an empty key"),
-    ("hooks.prestart", HOOK, "hooks.prestart: not supported yet"),
-    ("hooks.createRuntime", HOOK, "hooks.createRuntime: not supported yet"),
-    ("hooks.createContainer", HOOK, "hooks.createContainer: not supported yet"),
-    ("hooks.startContainer", HOOK, "hooks.startContainer: not supported yet"),
-    ("hooks.poststart", HOOK, "hooks.poststart: not supported yet"),
-    ("hooks.poststop", HOOK, "hooks.poststop: not supported yet"),
+    ("hooks", [], "hooks: expected an object, not an array"),
+    *(("hooks." + kind, [HOOK, wrong], r"hooks.%s\[1\]%s" % (kind, pattern)) for kind in KINDS for wrong, pattern in HOOKS),
+    *(("hooks." + kind, HOOK, "hooks.%s: expected an array, not an object" % kind) for kind in KINDS),
     *(("linux.devices", [device(path="/ok"), wrong], r"linux.devices\[1\]" + pattern) for wrong, pattern in DEVICES),
     ("linux.devices", ["/dev/null"], r"linux.devices\[0\]: expected an object, not a string"),
     ("linux.devices", [device()] * 4097, "linux.devices: more than 4096"),

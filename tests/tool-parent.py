@@ -227,15 +227,14 @@ def time_limit(place):
 
 
 def bad_bundles(place):
-    """what the parent's half of a bundle has and is not supported yet"""
-    hook = [{"path": "/bin/true"}]
-    for changes, path in (({"hooks": {"prestart": hook}}, "hooks.prestart"),
-                          ({"hooks": {"createRuntime": hook}}, "hooks.createRuntime"),
-                          ({"hooks": {"poststart": hook}}, "hooks.poststart"),
+    """what is wrong in the parent's half of a bundle, or not supported yet"""
+    for changes, line in (({"hooks": {"poststart": [{"path": "/bin/true", "timeout": 0}]}},
+                           "hooks.poststart[0].timeout: expected 1 to 2147483647 seconds"),
+                          ({"annotations": {"a": 1}}, "annotations.a: expected a string, not an integer"),
                           ({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"}}},
-                           "linux.seccomp.listenerPath")):
+                           "linux.seccomp.listenerPath: not supported yet")):
         _, parent = serve(place, ["hooks", "ready"], *bundle(place, **changes))
-        equal(parent, (1, "", "syncdemo: config.json: %s: not supported yet\n" % path))
+        equal(parent, (1, "", "syncdemo: config.json: %s\n" % line))
     _, parent = serve(place, ["hooks", "ready"], *bundle(place, linux={"resources": {"memory": {}}}, hooks={"prestart": []}))
     equal(parent, (0, "", ""))
 

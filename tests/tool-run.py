@@ -572,7 +572,7 @@ def refused(place):
             (changed(seccomp={"defaultAction": "SCMP_ACT_ALLOW"}), "linux.seccomp: not supported yet"),
             (changed(sysctl={"a": "b"}), "linux.sysctl: not supported yet"),
             (changed(timeOffsets={"boottime": {}}), "linux.timeOffsets: not supported yet"),
-            (changed() | {"hooks": {"poststop": [{"path": "/bin/true"}]}}, "hooks.poststop: not supported yet")):
+            (changed() | {"hooks": {"poststop": [{"path": "true"}]}}, "hooks.poststop[0].path: expected an absolute path")):
         result = run(place, config)
         equal(result, (1, "", "syncdemo: config.json: %s\n" % line))
     config = configuration("true", terminal=True)

@@ -28,6 +28,7 @@ struct bundle *bundle_free(struct bundle *bundle) {
         free(bundle->masked);
         free(bundle->readonly);
         process_clear(&bundle->process);
+        bundle_hooks_clear(bundle);
         free(bundle->root);
         free(bundle->path);
         json_object_put(bundle->config);
@@ -236,6 +237,8 @@ int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half h
                 r = bundle_keys(&config, half, reterr);
         if (r == 0)
                 r = read_annotations(bundle, &config, reterr);
+        if (r == 0)
+                r = bundle_hooks(bundle, &config, reterr);
         if (r == 0)
                 r = read_root(bundle, &config, reterr);
         if (r == 0)

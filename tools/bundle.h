@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 #include <initsync.h>
+#include "hook.h"
 #include "node.h"
 #include "process.h"
 
@@ -55,6 +56,22 @@ struct bundle_device {
         gid_t gid;
 };
 
+/* In the order of a container's life. */
+enum hook_kind {
+        HOOK_PRESTART,                  /* the first two in the parent, before pivot_root */
+        HOOK_CREATE_RUNTIME,
+        HOOK_CREATE_CONTAINER,          /* in the child, before pivot_root */
+        HOOK_START_CONTAINER,           /* in the child, before the program */
+        HOOK_POSTSTART,                 /* the last two in the parent */
+        HOOK_POSTSTOP,
+        N_HOOK_KINDS
+};
+
+struct hook_list {
+        struct hook *hooks;
+        size_t n;
+};
+
 struct bundle {
         struct json_object *config;     /* strings below lie in here */
         char *path;                     /* of the bundle: absolute, without symlinks */
@@ -72,6 +89,7 @@ struct bundle {
         int namespaces;                 /* CLONE_NEW* of all in linux.namespaces */
         const char *hostname, *domainname;      /* or NULL */
         struct process process;         /* for the parent its limits only */
+        struct hook_list hooks[N_HOOK_KINDS];
 };
 
 int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half half, struct initsync_error *reterr);
@@ -111,6 +129,13 @@ int bundle_mounts(struct bundle *bundle, const struct node *config, enum bundle_
 
 /* bundle_devices() - fill in bundle->devices, masked and readonly, from "linux"; for the child */
 int bundle_devices(struct bundle *bundle, const struct node *linux_, struct initsync_error *reterr);
+
+/* hook_kind_name() - as config.json has it */
+const char *hook_kind_name(enum hook_kind kind);
+
+/* bundle_hooks() - fill in bundle->hooks, from "hooks": all kinds, since one process may be both halves */
+int bundle_hooks(struct bundle *bundle, const struct node *config, struct initsync_error *reterr);
+void bundle_hooks_clear(struct bundle *bundle);
 
 /*
  * mount_options() - read "options" of @entry into @mount; what is no option of every mount goes to mount->data

@@ -50,12 +50,12 @@ static const struct {
         { "process.selinuxLabel",       json_type_string,       REFUSED,        OTHER },
 
         { "hooks",                      json_type_object,       READ,           READ },
-        { "hooks.prestart",             json_type_array,        REFUSED,        REFUSED },
-        { "hooks.createRuntime",        json_type_array,        REFUSED,        REFUSED },
-        { "hooks.createContainer",      json_type_array,        REFUSED,        OTHER },
-        { "hooks.startContainer",       json_type_array,        REFUSED,        OTHER },
-        { "hooks.poststart",            json_type_array,        REFUSED,        REFUSED },
-        { "hooks.poststop",             json_type_array,        REFUSED,        REFUSED },
+        { "hooks.prestart",             json_type_array,        READ,           READ },
+        { "hooks.createRuntime",        json_type_array,        READ,           READ },
+        { "hooks.createContainer",      json_type_array,        READ,           READ },
+        { "hooks.startContainer",       json_type_array,        READ,           READ },
+        { "hooks.poststart",            json_type_array,        READ,           READ },
+        { "hooks.poststop",             json_type_array,        READ,           READ },
 
         { "linux",                      json_type_object,       READ,           READ },
         { "linux.namespaces",           json_type_array,        READ,           READ },

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +8,7 @@
 #include "kernel.h"
 #include "rootfs.h"
 #include "say.h"
+#include "signals.h"
 
 int container_names(const struct bundle *bundle, struct initsync_error *reterr) {
         if (bundle->hostname && sethostname(bundle->hostname, strlen(bundle->hostname)) < 0)
@@ -41,21 +41,6 @@ int container_enter(const struct bundle *bundle, struct initsync_error *reterr) 
         return 0;
 }
 
-/*
- * What was ignored or blocked stays so across execve(). By the system call, since the C library keeps the signals to itself
- * that it uses for threads; all zero is SIG_DFL in the kernel's struct sigaction of every architecture.
- */
-static void reset_signals(void) {
-        const unsigned long action[8] = { 0 };
-        sigset_t none;
-        int i;
-
-        for (i = 1; i < _NSIG; i++)
-                syscall(SYS_rt_sigaction, i, action, NULL, _NSIG / 8);  /* fails for two, which cannot be ignored either */
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 int container_exec(const struct bundle *bundle, mode_t mask, struct initsync_error *reterr) {
         int r;
 
@@ -63,7 +48,7 @@ int container_exec(const struct bundle *bundle, mode_t mask, struct initsync_err
         /* EINVAL: before Linux 5.11, where all that is ours was opened close-on-exec, and what was inherited is closed. */
         if (r < 0 && r != -EINVAL && r != -ENOSYS)
                 return fault_call(reterr, r, "close_range", NULL);
-        reset_signals();
+        signals_reset();
         umask(bundle->process.has_umask ? bundle->process.umask : mask);
         environ = bundle->process.env;          /* execvp() looks for PATH there */
         execvp(bundle->process.args[0], bundle->process.args);

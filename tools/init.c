@@ -2,6 +2,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "container.h"
+#include "hooks.h"
 #include "init.h"
 #include "kernel.h"
 #include "namespaces.h"
@@ -20,7 +21,8 @@ static void trace_freep(struct trace **trace) {
 }
 
 /* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
-static int set_up(const struct bundle *bundle, struct initsync_child *child, int *ret_step, struct initsync_error *reterr) {
+static int set_up(const struct bundle *bundle, struct initsync_child *child, int lifeline, int *ret_step,
+                  struct initsync_error *reterr) {
         _cleanup_(init_late_free) struct init_late late = { NULL, 0 };
         _cleanup_fd_ int root = -1;
         int r;
@@ -40,6 +42,9 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
         if (r < 0)
                 return fault_in(reterr, "procHooks");
         *ret_step = INITSYNC_STEP_PIVOT;
+        r = hooks_wait(bundle, HOOK_CREATE_CONTAINER, getpid(), root, lifeline, reterr);
+        if (r < 0)
+                return r;
         r = container_directory(bundle, root, reterr);
         if (r < 0)
                 return r;
@@ -63,12 +68,18 @@ static int become_ready(const struct bundle *bundle, struct initsync_child *chil
         return r < 0 ? fault_in(reterr, "procReady") : 0;
 }
 
+/* Where, who and with what rights the program will be: they are the image's, and may do no more than it. */
+static int start_hooks(const struct bundle *bundle, mode_t mask, int lifeline, struct initsync_error *reterr) {
+        umask(bundle->process.has_umask ? bundle->process.umask : mask);
+        return hooks_wait(bundle, HOOK_START_CONTAINER, getpid(), -1, lifeline, reterr);
+}
+
 int init_run(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
         mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
         bool inside = false;
         int r, step;
 
-        r = set_up(bundle, child, &step, reterr);
+        r = set_up(bundle, child, lifeline, &step, reterr);
         if (r == 0) {
                 step = INITSYNC_STEP_READY;
                 r = become_ready(bundle, child, &inside, reterr);
@@ -79,9 +90,11 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int life
         }
         if (r == 0)
                 r = privileges_enter(&bundle->process, lifeline, reterr);
-        fd_closep(&lifeline);
         if (r == 0 && !inside)
                 r = container_enter(bundle, reterr);
+        if (r == 0)
+                r = start_hooks(bundle, mask, lifeline, reterr);
+        fd_closep(&lifeline);
         if (r == 0)
                 r = container_exec(bundle, mask, reterr);
         if (reterr->step < 0)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <poll.h>
+#include <signal.h>
 #include "cleanup.h"
 #include "commands.h"
 #include "kernel.h"
@@ -7,15 +9,20 @@
 #include "pid_file.h"
 #include "say.h"
 
+#define KILLED_MS 5000
+
 static void trace_freep(struct trace **trace) {
         trace_free(*trace);
 }
 
-/* None to run yet: a bundle that has some is refused. */
+/* They may take their time: the conversation is looked after meanwhile, and a child that dies ends them. */
 static int on_hooks(void *userdata, struct initsync_error *reterr) {
-        (void)userdata;
-        (void)reterr;
-        return 0;
+        struct parent_job *job = userdata;
+        int r = 0;
+
+        if (job->bundle)
+                r = hooks_start(&job->hooks, job->bundle, HOOK_PRESTART, HOOK_CREATE_RUNTIME, job->pid, reterr);
+        return r > 0 ? INITSYNC_LATER : r;
 }
 
 static int on_ready(void *userdata, struct initsync_error *reterr) {
@@ -49,7 +56,7 @@ static int allowed(const struct bundle *bundle, struct initsync_mount **ret_moun
         return 0;
 }
 
-int parent_new(struct initsync_parent **ret_parent, const struct parent_job *job, int socket_fd,
+int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int socket_fd,
                struct initsync_error *reterr) {
         _cleanup_free_ struct initsync_mount *mounts = NULL;
         struct initsync_parent_options options = {
@@ -60,7 +67,7 @@ int parent_new(struct initsync_parent **ret_parent, const struct parent_job *job
                 .hooks = on_hooks,
                 .ready = on_ready,
                 .trace = job->trace ? on_trace : NULL,
-                .userdata = (void *)(uintptr_t)job,
+                .userdata = job,
         };
         int r;
 
@@ -76,6 +83,19 @@ int parent_new(struct initsync_parent **ret_parent, const struct parent_job *job
         return initsync_parent_new(ret_parent, socket_fd, job->pidfd, &options, reterr);
 }
 
+int parent_dispatch(struct initsync_parent *parent, struct parent_job *job, struct initsync_error *reterr) {
+        struct initsync_error why = INITSYNC_ERROR_INIT;
+        int r;
+
+        if (hooks_fd(&job->hooks) >= 0) {
+                r = hooks_next(&job->hooks, &why);
+                /* -EALREADY when the conversation has failed meanwhile, which the next line tells. */
+                if (r <= 0)
+                        initsync_parent_resume(parent, r, &why);
+        }
+        return initsync_parent_dispatch(parent, reterr);
+}
+
 int parent_blame(const struct parent_job *job, struct initsync_error *reterr) {
         int32_t left = reterr->mount;
         size_t i;
@@ -87,15 +107,65 @@ int parent_blame(const struct parent_job *job, struct initsync_error *reterr) {
         return reterr->code;
 }
 
-static int serve(const struct options *options, struct initsync_error *reterr) {
+static int converse(struct initsync_parent *parent, struct parent_job *job, struct initsync_error *reterr) {
+        int r;
+
+        do {
+                struct pollfd wait[] = {
+                        { .fd = initsync_parent_get_fd(parent), .events = POLLIN },
+                        { .fd = hooks_fd(&job->hooks), .events = POLLIN },
+                };
+
+                if (poll(wait, 2, -1) < 0 && errno != EINTR)
+                        return fault_call(reterr, -errno, "poll", NULL);
+                r = parent_dispatch(parent, job, reterr);
+        } while (r > 0);
+        return r;
+}
+
+/* The container's end is not ours to see, unless it is a failure of ours that brings it about. */
+static int after(const struct parent_job *job, int r, struct initsync_error *reterr) {
+        struct pollfd ended = { .fd = job->pidfd, .events = POLLIN };
+
+        if (!job->bundle)
+                return r;
+        if (r == 0) {
+                r = hooks_wait(job->bundle, HOOK_POSTSTART, job->pid, -1, -1, reterr);
+                if (r < 0)
+                        kernel_pidfd_send_signal(job->pidfd, SIGKILL);
+        }
+        if (r < 0 && poll(&ended, 1, KILLED_MS) > 0)
+                hooks_poststop(job->bundle, -1);
+        else if (job->bundle->hooks[HOOK_POSTSTOP].n > 0)
+                say("warning: config.json: hooks.poststop: left to whoever sees the container's end");
+        return r;
+}
+
+static int serve(struct parent_job *job, int socket_fd, struct initsync_error *reterr) {
+        _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
+        int r;
+
+        r = parent_new(&parent, job, socket_fd, reterr);
+        if (r < 0)
+                return r;
+        r = converse(parent, job, reterr);
+        hooks_stop(&job->hooks);
+        if (r < 0)
+                parent_blame(job, reterr);
+        /* The socket's end is no news for those who wait for hooks. */
+        parent = initsync_parent_free(parent);
+        return after(job, r, reterr);
+}
+
+static int start(const struct options *options, struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
-        _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
         _cleanup_fd_ int pidfd = -1;
         struct parent_job job = {
                 .allow_any_mount = options->allow_any_mount,
                 .timeout_ms = options->timeout * 1000,
                 .pid = options->pid,
+                .hooks = HOOKS_NONE,
         };
         int r;
 
@@ -122,10 +192,7 @@ static int serve(const struct options *options, struct initsync_error *reterr) {
         job.bundle = bundle;
         job.trace = trace;
         job.pidfd = pidfd;
-        r = parent_new(&parent, &job, options->sync_fd, reterr);
-        if (r == 0)
-                r = initsync_parent_run(parent, reterr);
-        return r < 0 ? parent_blame(&job, reterr) : 0;
+        return serve(&job, options->sync_fd, reterr);
 }
 
 int parent_main(const struct options *options) {
@@ -135,7 +202,7 @@ int parent_main(const struct options *options) {
                 say("parent: --bundle and --allow-any-mount exclude each other; see 'syncdemo help parent'");
                 return 2;
         }
-        if (serve(options, &error) < 0) {
+        if (start(options, &error) < 0) {
                 say("%s", error.text);
                 return 1;
         }

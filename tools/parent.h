@@ -10,16 +10,18 @@
 #include <sys/types.h>
 #include <initsync.h>
 #include "bundle.h"
+#include "hooks.h"
 #include "trace.h"
 
 struct parent_job {
-        const struct bundle *bundle;    /* its binds are allowed, its limits set; NULL: no mount is allowed */
+        const struct bundle *bundle;    /* its binds are allowed, hooks run, limits set; NULL: no mount is allowed */
         bool allow_any_mount;           /* instead of a bundle */
         int timeout_ms;                 /* 0: the library's own */
         struct trace *trace;            /* or NULL */
         pid_t pid;                      /* the child */
         int pidfd;                      /* of it; stays the caller's */
         const char *pid_file;           /* written before the program starts; or NULL */
+        struct hooks hooks;             /* HOOKS_NONE to begin with */
 };
 
 /*
@@ -27,8 +29,14 @@ struct parent_job {
  * @job:       must live as long as the object
  * @socket_fd: the parent's end; consumes it, also on failure
  */
-int parent_new(struct initsync_parent **ret_parent, const struct parent_job *job, int socket_fd,
+int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int socket_fd,
                struct initsync_error *reterr);
+
+/*
+ * parent_dispatch() - initsync_parent_dispatch(), and what the hooks of @job need: poll hooks_fd(&job->hooks) as well, anew
+ * each time
+ */
+int parent_dispatch(struct initsync_parent *parent, struct parent_job *job, struct initsync_error *reterr);
 
 /* parent_blame() - name the mount of config.json in an error that the library returned for @job; returns its code */
 int parent_blame(const struct parent_job *job, struct initsync_error *reterr);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include "cleanup.h"
 #include "commands.h"
@@ -34,55 +35,82 @@ static bool is_id(const char *text) {
  *
  * Return: 0; a negative errno; the number of the signal.
  */
-static int converse(struct initsync_parent *parent, const struct spawned *spawned, int signal_fd,
+static int converse(struct initsync_parent *parent, struct parent_job *job, const struct spawned *spawned, int signal_fd,
                     struct initsync_error *reterr) {
         struct pollfd wait[] = {
                 { .fd = initsync_parent_get_fd(parent), .events = POLLIN },
                 { .fd = signal_fd, .events = POLLIN },
+                { .events = POLLIN },
         };
         int r, number;
 
         do {
-                if (poll(wait, 2, -1) < 0 && errno != EINTR)
+                wait[2].fd = hooks_fd(&job->hooks);
+                if (poll(wait, 3, -1) < 0 && errno != EINTR)
                         return fault_call(reterr, -errno, "poll", NULL);
                 /* Before a look at the socket: if the program had started when the signal came, its end shows now. */
                 number = signals_next(signal_fd);
-                r = initsync_parent_dispatch(parent, reterr);
+                r = parent_dispatch(parent, job, reterr);
         } while (r > 0 && number == 0);
+        hooks_stop(&job->hooks);
         if (r == 0 && number)
                 spawn_signal(spawned, number);
         return r > 0 ? number : r;
 }
 
-/* The program runs: until it ends, everything goes to it. */
-static int attend(struct spawned *spawned, int signal_fd) {
+/*
+ * The program runs: until it ends, everything goes to it. The poststart hooks run beside it; one that still does when a signal
+ * has ended the program is ended as well.
+ *
+ * Return: the exit status, or a negative errno.
+ */
+static int attend(struct parent_job *job, struct spawned *spawned, int signal_fd, struct initsync_error *reterr) {
         struct pollfd wait[] = {
                 { .fd = spawned->pidfd, .events = POLLIN },
                 { .fd = signal_fd, .events = POLLIN },
+                { .events = POLLIN },
         };
-        int number, status;
+        int number, status = 0, r;
+        bool signalled = false;
 
-        do {
-                poll(wait, 2, -1);
-                while ((number = signals_next(signal_fd)) > 0)
+        r = hooks_start(&job->hooks, job->bundle, HOOK_POSTSTART, HOOK_POSTSTART, job->pid, reterr);
+        while (r > 0 || (r == 0 && wait[0].fd >= 0)) {
+                wait[2].fd = hooks_fd(&job->hooks);
+                if (poll(wait, 3, -1) < 0)
+                        continue;
+                while ((number = signals_next(signal_fd)) > 0) {
                         spawn_signal(spawned, number);
-        } while (!spawn_wait(spawned, 0, &status));
-        return status;
+                        signalled = true;
+                }
+                /* Not reaped yet: hooks were told its number. */
+                if (wait[0].revents)
+                        wait[0].fd = -1;
+                if (r > 0)
+                        r = wait[0].fd < 0 && signalled ? 0 : hooks_next(&job->hooks, reterr);
+        }
+        hooks_stop(&job->hooks);
+        if (r == 0)
+                spawn_wait(spawned, -1, &status);
+        return r < 0 ? r : status;
 }
 
-static int serve(const struct parent_job *job, struct spawned *spawned, int signal_fd, struct initsync_error *reterr) {
+static int serve(struct parent_job *job, struct spawned *spawned, int signal_fd, struct initsync_error *reterr) {
         _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
         int r;
 
         r = parent_new(&parent, job, take_fd(&spawned->socket_fd), reterr);
         if (r == 0)
-                r = converse(parent, spawned, signal_fd, reterr);
-        if (r == 0)
-                return 0;
-        if (r < 0)
-                parent_blame(job, reterr);
-        pid_file_remove(job->pid_file, job->pid);
-        return r;
+                r = converse(parent, job, spawned, signal_fd, reterr);
+        return r < 0 ? parent_blame(job, reterr) : r;
+}
+
+/* What the container leaves to be done. A signal that came for it is not for its hooks. */
+static void clean_up(const struct parent_job *job, struct spawned *spawned, struct watchdog *watchdog, int signal_fd) {
+        spawn_end(spawned);
+        watchdog_end(watchdog);
+        while (signals_next(signal_fd) > 0)
+                continue;
+        hooks_poststop(job->bundle, signal_fd);
 }
 
 /* Return: the exit status, or a negative errno. */
@@ -90,9 +118,9 @@ static int start(const struct options *options, struct spawned *spawned, struct 
                  struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
-        struct parent_job job = { .pid_file = options->pid_file };
+        struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
         _cleanup_fd_ int signal_fd = -1;
-        int r;
+        int r, number;
 
         /* Whoever started us may ignore it, and then nothing would be left to wait for. */
         signal(SIGCHLD, SIG_DFL);
@@ -120,7 +148,13 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
         r = serve(&job, spawned, signal_fd, reterr);
-        return r < 0 ? r : r > 0 ? 128 + r : attend(spawned, signal_fd);
+        number = r;
+        if (r == 0)
+                r = attend(&job, spawned, signal_fd, reterr);
+        if (r < 0 || number > 0)
+                pid_file_remove(job.pid_file, job.pid);
+        clean_up(&job, spawned, watchdog, signal_fd);
+        return number > 0 ? 128 + number : r;
 }
 
 int run_main(const struct options *options) {

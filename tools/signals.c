@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "say.h"
 #include "signals.h"
@@ -34,4 +35,19 @@ int signals_next(int fd) {
         struct signalfd_siginfo info;
 
         return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+/*
+ * What was ignored or blocked stays so across execve(). By the system call, since the C library keeps the signals to itself
+ * that it uses for threads; all zero is SIG_DFL in the kernel's struct sigaction of every architecture.
+ */
+void signals_reset(void) {
+        const unsigned long action[8] = { 0 };
+        sigset_t none;
+        int i;
+
+        for (i = 1; i < _NSIG; i++)
+                syscall(SYS_rt_sigaction, i, action, NULL, _NSIG / 8);  /* fails for two, which cannot be ignored either */
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
 }

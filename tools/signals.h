@@ -14,4 +14,7 @@ int signals_open(int *ret_fd, struct initsync_error *reterr);
 /* signals_next() - the number of one that came, or 0 */
 int signals_next(int fd);
 
+/* signals_reset() - all as a new program wants them: none ignored, none blocked */
+void signals_reset(void);
+
 #endif /* SIGNALS_H */
