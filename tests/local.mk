@@ -72,6 +72,8 @@ PYTHON_TESTS = \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
 	tests/tool-hang.py \
+	tests/tool-hooks.py \
+	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
 	tests/tool-mounts.py \
@@ -197,5 +199,6 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
 	tests/support/container.py \
+	tests/support/hooks.py \
 	tests/support/tool.py \
 	tests/tap.sh

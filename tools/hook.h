@@ -85,7 +85,7 @@ struct hook_report {
 /* hook_keep() - be the keeper: a forked process that has no other descriptors than these, and the standard ones */
 _Noreturn void hook_keep(const struct hook *hook, const char *state, int directory, int lifeline, int report);
 
-/* hook_sweep() - kill the child @pid of this process with its process group, and all that is orphaned by that; false: it stays */
+/* hook_sweep() - kill the child @pid of this process, its process group, and all that is orphaned by that; false: it stays */
 bool hook_sweep(pid_t pid);
 
 static inline int64_t hook_now_ms(void) {

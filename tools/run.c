@@ -59,8 +59,8 @@ static int converse(struct initsync_parent *parent, struct parent_job *job, cons
 }
 
 /*
- * The program runs: until it ends, everything goes to it. The poststart hooks run beside it; one that still does when a signal
- * has ended the program is ended as well.
+ * The program runs: until it ends, everything goes to it. The poststart hooks run beside it; one that still does when a
+ * signal has ended the program is ended as well.
  *
  * Return: the exit status, or a negative errno.
  */
