@@ -28,6 +28,7 @@ UNIT_TESTS = \
 	tests/test-session-later \
 	tests/test-session-limits \
 	tests/test-session-loop \
+	tests/test-session-meanwhile \
 	tests/test-session-ok \
 	tests/test-session-order \
 	tests/test-session-rules \
