@@ -148,6 +148,26 @@ def timeout(place):
             forget(place)
 
 
+def without_proc(place):
+    """a timeout in a container without /proc: the process group ends; one with a /proc of its own making: nobody else does"""
+    need_container()
+    number = unique()
+    script = "sleep {0} & sleep {0} & sleep {0}".format(number)
+    config = configuration(place, namespaces=WITHOUT_PID, startContainer=[hook(place, "startContainer", script, timeout=1)])
+    config["mounts"] = []
+    place.file("bundle/rootfs/dev/null")
+    result = run(place, config)
+    contains(one_line(result.err), "timeout of 1 s")
+    equal(sleepers(number), [])
+    victim = tool.start(["sleep", str(number)])
+    fake = place.file("fake/thread-self/children", "%d %d 1 -1 0 x " % (victim.pid, os.getpid()))
+    config["mounts"] = [tool.bind(os.path.dirname(os.path.dirname(fake)), "/proc")]
+    contains(one_line(run(place, config).err), "timeout of 1 s")
+    equal((sleepers(number), victim.poll()), ([victim.pid], None))
+    victim.kill()
+    victim.communicate()
+
+
 def long_enough(place):
     """a hook within its timeout, and the largest timeout"""
     need_container()
@@ -174,7 +194,7 @@ def hanging(place, kind, namespaces=WITHOUT_PID):
     """A run whose hook of that kind has begun to hang; the number by which its tree is known."""
     number = unique()
     config = configuration(place, LASTING if kind == "poststart" else PROGRAM,
-                           **{kind: [hook(place, kind, grandchildren(number) + SAY + "sleep %d" % number)]})
+                           **{kind: [hook(place, kind, grandchildren(number) + "echo $$ >$LOG/pid; %s sleep %d" % (SAY, number))]})
     config["linux"]["namespaces"] = [{"type": name} for name in namespaces.split()]
     place.file("bundle/rootfs/dev/null")
     process = start(place, config)
@@ -224,6 +244,14 @@ def tree(pid):
     return {int(words[1])} if words[0] == b"sleep" else set().union(*map(tree, children(pid)))
 
 
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def keeper_killed(place):
     """whoever kills the process between us and the hook has made the hook fail"""
     need_container()
@@ -235,12 +263,31 @@ def keeper_killed(place):
             above = process.pid
         keeper = [pid for pid in children(above) if number in tree(pid)]
         equal(len(keeper), 1)
+        for harmless in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            os.kill(keeper[0], harmless)
+        time.sleep(0.1)
+        equal((process.poll(), len(sleepers(number))), (None, 6))
+        with open(place.rootfs + "/log/pid", encoding="ascii") as file:
+            leader = int(file.read())
         os.kill(keeper[0], signal.SIGKILL)
         result = tool.finish(process)
         equal(result.code, 1)
         contains(one_line(result.err), "hooks.%s[0]: " % kind, "the process that watches over it was killed")
+        wait_for(lambda pid=leader: not alive(pid), "end of the hook")
         for pid in sleepers(number):    # nobody knows of them any more
             os.kill(pid, signal.SIGKILL)
+
+
+def signals_for_the_container(place):
+    """what ended the container, twice at once, is not for its poststop hooks"""
+    need_container()
+    process = start(place, configuration(place, createRuntime=[hook(place, "createRuntime", SAY + "sleep 30")],
+                                         poststop=[hook(place, "poststop", "sleep 0.3;" + SAY, "poststop")]))
+    wait_for(lambda: "hook" in order(place), "hook")
+    for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        process.send_signal(number)
+    result = tool.finish(process)
+    equal((result.code in (130, 143), result.err, order(place)), (True, "", ["hook", "poststop"]))
 
 
 def container_dies(place):
@@ -344,7 +391,7 @@ def ordinary_user(place):
 
 
 TESTS = [exit_status, killed_by_signal, not_run, output, timeout, long_enough, failed_tree, terminated, caller_killed,
-         keeper_killed, container_dies, program_ends, parent_alone, parent_killed, init_loses_parent, ordinary_user]
+         keeper_killed, without_proc, signals_for_the_container, container_dies, program_ends, parent_alone, parent_killed, init_loses_parent, ordinary_user]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -138,6 +138,9 @@ def strings(place):
 def large_state(place):
     """a state larger than any pipe: for a hook that reads it, for one that reads a part, for one that never does"""
     need_container()
+    config = configuration(place, createRuntime=[hook(place, "createRuntime", "sleep 30", timeout=1)])
+    config["annotations"] = {"large": "x" * 300000}
+    contains(run(place, config).err, "timeout of 1 s")
     for script in ("cat >$LOG/$0.state", "head -c 10 >$LOG/part", "true", "sleep 0.2", "exec <&-; sleep 0.1"):
         for kind in KINDS:
             config = configuration(place, PATIENT if kind == "poststart" else PROGRAM,

@@ -41,7 +41,13 @@ static const struct command {
           "own, with one line on stderr. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on; before the\n"
           "program has started, they end the container. When this process is killed, so is the container's, and where there\n"
           "is a PID namespace, all of its processes.\n"
-          "Nothing is stored anywhere: ID is checked, but two runs may have the same. Control groups are not managed.",
+          "Nothing is stored anywhere: ID is checked, but two runs may have the same. Control groups are not managed.\n"
+          "\n"
+          "Hooks run in the bundle's directory, createContainer in the root file system, startContainer where, as whom and with\n"
+          "what rights the program will be. Each has the environment that it is given and no other, and the container's state\n"
+          "on its standard input; nobody waits for what one leaves running that ended well. A signal ends the hook that runs.\n"
+          "One that fails, or whose timeout is over, is killed with all it started and ends the container; poststop hooks run\n"
+          "whenever there was a process, and are only warned of.",
           NULL, run_main, COMMAND_RUN, 1 },
         { "parent", "--sync-fd N --pid PID [--bundle DIR | --allow-any-mount] [--timeout SECONDS] [--trace[=FILE]]",
           "The parent half alone, on an inherited SOCK_SEQPACKET socket, for any child that speaks the wire.\n"
@@ -54,8 +60,10 @@ static const struct command {
           "  --trace              every message as a sequence diagram on stderr\n"
           "  --trace=FILE         the same as JSON lines\n"
           "\n"
-          "Without --bundle and --allow-any-mount no mount is allowed. Hooks are answered at once. Ends with the\n"
-          "conversation, when the child executes its program; it does not wait for the child.",
+          "Without --bundle and --allow-any-mount no mount is allowed. Without --bundle there are no hooks; with one those of\n"
+          "prestart, createRuntime and poststart run, the container's id in their state being the name of DIR. Ends with the\n"
+          "conversation, when the child executes its program, or after poststart; it does not wait for the child. So it runs\n"
+          "poststop hooks only when it has ended the child itself, and otherwise warns that they are left to somebody else.",
           NULL, parent_main, COMMAND_PARENT, 0 },
         { "init", "--sync-fd N --bundle DIR [--trace[=FILE]]",
           "The child half alone: becomes the container of DIR/config.json in the namespaces it was started in.\n"
@@ -65,7 +73,8 @@ static const struct command {
           "  --trace, --trace=FILE  as with parent\n"
           "\n"
           "The mount namespace must be another one than the parent's. What the configuration asks for and this version\n"
-          "does not do is refused by name before anything is mounted.",
+          "does not do is refused by name before anything is mounted. Of the hooks, createContainer and startContainer run; the\n"
+          "container's id in their state is the name of DIR.",
           NULL, init_main, COMMAND_INIT, 0 },
         { "idmap", "[--recursive] --map-uids C:H:S[,...] --map-gids C:H:S[,...] SOURCE TARGET",
           "Mounts SOURCE at TARGET as an id-mapped bind mount: S ids from C on, on disk, appear as those from H on.\n"
