@@ -74,6 +74,7 @@ PYTHON_TESTS = \
 	tests/tool-dev.py \
 	tests/tool-hang.py \
 	tests/tool-hooks.py \
+	tests/tool-hooks-end.py \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \

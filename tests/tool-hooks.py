@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Hooks: when they run and what they see, in real containers.
 
-tool-hooks-fail.py has those that fail, hang, or lose who started them. Prints TAP.
+tool-hooks-fail.py has those that fail or hang, tool-hooks-end.py those that lose who started them. Prints TAP.
 """
 import json
 import os
@@ -51,7 +51,7 @@ def all_kinds(place):
 
 
 def surroundings(place):
-    """namespaces, directory, session, signals, descriptors, environment and umask of each kind, whatever the caller left us"""
+    """namespaces, directory, session, signals, descriptors, environment, umask of each kind, whatever the caller left us"""
     need_container()
 
     def careless():
@@ -200,6 +200,34 @@ def parent_alone(place):
     ok(order(place).count("prestart") <= 1, "twice")
 
 
+def ignored_children(place):
+    """both halves alone, by a caller that ignores SIGCHLD: a hook's end is seen all the same"""
+    need_container()
+    ignoring = [sys.executable, "-c", "import os, signal, sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+                "os.execvp(sys.argv[1], sys.argv[1:])"]
+    kinds = ("createRuntime", "startContainer")
+    bundle = place.write(configuration(place, **{kind: [record(place, kind)] for kind in kinds}))
+    child, served = converse([*ignoring, *OUR_INIT, "--bundle", bundle], [*ignoring, *OUR_PARENT, "--bundle", bundle])
+    equal((child, served, order(place)), ((0, "started\n", ""), (0, "", ""), [*kinds, "program"]))
+
+
+def strange_path(place):
+    """a bundle whose path is no UTF-8: without hooks it runs, with one the state could not be told"""
+    need_container()
+    strange = os.fsencode(place.path) + b"/\xff"
+    config = configuration(place)
+    place.write(config)
+    os.rename(place.bundle, strange)
+    where = os.fsdecode(strange)
+    equal(tool.run("run", "--bundle", where, "box"), (0, "started\n", ""))
+    config["hooks"] = {"createRuntime": [{"path": "/bin/true"}]}
+    with open(where + "/config.json", "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    result = tool.run("run", "--bundle", where, "box")
+    equal((result.code, result.out), (1, ""))
+    contains(tool.one_line(result.err), "hooks.createRuntime[0]: ", "/\\xff: no UTF-8")
+
+
 def init_alone(place):
     """`syncdemo init` runs its kinds, with another's parent"""
     need_container()
@@ -243,7 +271,7 @@ def waits(place):
 
 
 TESTS = [all_kinds, surroundings, rights, before_pivot, strings, large_state, daemon, closed_streams, parent_alone,
-         init_alone, ordinary_user, waits]
+         ignored_children, strange_path, init_alone, ordinary_user, waits]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

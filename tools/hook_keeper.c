@@ -41,8 +41,7 @@ static _Noreturn void become(const struct hook *hook, int directory, int input, 
         dup2(input, STDIN_FILENO);
         dup2(output, STDOUT_FILENO);
         dup2(output, STDERR_FILENO);
-        /* Not on Linux 5.10: there, all of the few that are open were opened close-on-exec. */
-        kernel_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+        /* All of the few others that are open here close themselves. */
         signals_reset();
         execve(hook->path, hook->args, hook->env);
         fail(failed, HOOK_EXECVE);
@@ -183,6 +182,8 @@ _Noreturn void hook_keep(const struct hook *hook, const char *state, int directo
                                  .pidfd = -1, .input = -1, .output = -1, .failed = -1 };
 
         setsid();
+        /* Where it is ignored, a child's end leaves no status, and no hold on its number. */
+        signal(SIGCHLD, SIG_DFL);
         /* What the hook starts and forgets comes to us. */
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         if (start(&keeper, directory) == 0)

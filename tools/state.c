@@ -23,6 +23,23 @@ static bool add(struct json_object *object, const char *key, struct json_object 
         return false;
 }
 
+/* Some readers take an escaped slash for two characters. */
+#define FORMAT (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+
+/* A bundle's path may be any bytes; all else that is in there was checked when it was read. */
+static bool is_utf8(const char *text, size_t n) {
+        struct json_tokener *tokener = json_tokener_new();
+        struct json_object *again = NULL;
+
+        if (tokener) {
+                json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
+                again = json_tokener_parse_ex(tokener, text, (int)n);
+                json_tokener_free(tokener);
+        }
+        json_object_put(again);
+        return again != NULL;
+}
+
 struct json_object *state_new(const struct bundle *bundle, const char *status, pid_t pid) {
         _cleanup_(value_freep) struct json_object *state = json_object_new_object();
 
@@ -40,9 +57,11 @@ struct json_object *state_new(const struct bundle *bundle, const char *status, p
 int state_json(char **ret_text, const struct bundle *bundle, const char *status, pid_t pid, struct initsync_error *reterr) {
         _cleanup_(value_freep) struct json_object *state = state_new(bundle, status, pid);
         const char *text;
+        size_t n;
 
-        /* Some readers take an escaped slash for two characters. */
-        text = state ? json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
+        text = state ? json_object_to_json_string_length(state, FORMAT, &n) : NULL;
+        if (text && !is_utf8(text, n))
+                return fault(reterr, -EILSEQ, "%s: no UTF-8, which the container's state must be", bundle->path);
         *ret_text = text ? strdup(text) : NULL;
         return *ret_text ? 0 : fault_call(reterr, -ENOMEM, "malloc", "the container's state");
 }

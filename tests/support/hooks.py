@@ -16,6 +16,9 @@ FIRST = 100000
 RECORD = 'cat >$LOG/$0.state; echo $0 >>$LOG/order; exec $BIN/probe ids descriptors signals namespaces cwd env umask caps ' \
          'uids no_new_privs >$LOG/$0'
 PROGRAM = "echo program >>/log/order; echo started"
+LASTING = PROGRAM + "; sleep 5"
+SAY = "echo $0 >>$LOG/order; "
+WITHOUT_PID = "mount ipc uts network"   # namespaces where the end of the container's process ends no other
 
 
 def configuration(place, script=PROGRAM, namespaces="pid mount ipc uts network", user=None, **hooks):
@@ -99,3 +102,9 @@ def unique():
 
 
 _numbers = iter(range(sys.maxsize))
+
+
+def grandchildren(number):
+    """A tree that waits for ever, in the hook's group and out of it, with the hook's streams and without."""
+    return ("trap '' TERM INT HUP; sleep {0} & setsid sleep {0} & (setsid sh -c 'sleep {0} & sleep {0}' &) ; "
+            "(setsid sleep {0} </dev/null >/dev/null 2>&1 &); ").format(number)
