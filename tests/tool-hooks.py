@@ -242,8 +242,6 @@ def init_alone(place):
 
 def ordinary_user(place):
     """as an ordinary user, all six kinds"""
-    if not os.path.exists(tool.BUILD + "/tests/support/probe"):
-        raise Skip("tests/support/probe is not built")
     config = configuration(place, PATIENT, **{kind: [record(place, kind)] for kind in KINDS})
     uid, gid = (65533, 65533) if tool.ROOT else (os.getuid(), os.getgid())
     config["linux"]["namespaces"].append({"type": "user"})

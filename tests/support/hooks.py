@@ -23,6 +23,8 @@ WITHOUT_PID = "mount ipc uts network"   # namespaces where the end of the contai
 
 def configuration(place, script=PROGRAM, namespaces="pid mount ipc uts network", user=None, **hooks):
     """A container with a /proc, and a directory /log that hooks of all kinds can write to."""
+    if not os.path.exists(container.PROBE):
+        raise tool.Skip("tests/support/probe is not built")
     config = container.configure(place, script, [container.PROC], namespaces)
     os.chmod(place.file("bundle/rootfs/log/"), 0o777)
     os.chmod(place.file("bundle/rootfs/log/order"), 0o666)
