@@ -23,7 +23,7 @@ def hanging(place, kind, namespaces=WITHOUT_PID):
     config = configuration(place, LASTING if kind == "poststart" else PROGRAM, **{kind: [hook(place, kind, script)]})
     config["linux"]["namespaces"] = [{"type": name} for name in namespaces.split()]
     place.file("bundle/rootfs/dev/null")
-    process = start(place, config)
+    process = start(place, config, start_new_session=True)
     wait_for(lambda: "hook" in order(place) and len(sleepers(number)) == 6, "hanging hook of kind " + kind)
     return process, number
 
@@ -48,12 +48,12 @@ def terminated(place):
 
 
 def caller_killed(place):
-    """SIGKILL of run ends the hook of each kind, with its tree"""
+    """SIGKILL of run, or of its whole process group, ends the hook of each kind, with its tree"""
     need_container()
     for kind in KINDS:
-        for namespaces in (WITHOUT_PID, "pid " + WITHOUT_PID):
+        for namespaces, kill in ((WITHOUT_PID, os.killpg), (WITHOUT_PID, os.kill), ("pid " + WITHOUT_PID, os.kill)):
             process, number = hanging(place, kind, namespaces=namespaces)
-            process.kill()
+            kill(process.pid, signal.SIGKILL)
             process.communicate(timeout=tool.TIMEOUT)
             wait_for(lambda some=number: not sleepers(some), "end of the tree of " + kind, 2)
 
@@ -89,7 +89,7 @@ def keeper_killed(place):
             above = process.pid
         keeper = [pid for pid in children(above) if number in tree(pid)]
         equal(len(keeper), 1)
-        for harmless in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        for harmless in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM, signal.SIGPIPE, signal.SIGIO):
             os.kill(keeper[0], harmless)
         time.sleep(0.1)
         equal((process.poll(), len(sleepers(number))), (None, 6))

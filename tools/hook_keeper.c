@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include "cleanup.h"
@@ -11,7 +12,6 @@
 #include "signals.h"
 
 #define CHUNK 4096
-#define DRAIN_MAX (1 << 20)     /* what a pipe may hold that an ordinary user has enlarged; its writers may go on for ever */
 
 struct keeper {
         const struct hook *hook;
@@ -98,7 +98,7 @@ static void feed(struct keeper *keeper) {
 }
 
 /* The end of it is kept: what a program says last is why it failed. Returns how much there was. */
-static size_t listen_to(struct keeper *keeper) {
+static int listen_to(struct keeper *keeper) {
         ssize_t n = read(keeper->output, keeper->buffer + keeper->used, sizeof(keeper->buffer) - keeper->used);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -113,7 +113,7 @@ static size_t listen_to(struct keeper *keeper) {
                 keeper->used = HOOK_OUTPUT_MAX;
                 keeper->report.cut = true;
         }
-        return (size_t)n;
+        return (int)n;
 }
 
 /* Return: 1 when the hook ended, 0 when its time is over, -1 when nobody waits for it any more. */
@@ -148,9 +148,12 @@ static int watch(struct keeper *keeper) {
 static bool ended_well(struct keeper *keeper) {
         siginfo_t info = { .si_pid = 0 };
         struct hook_report failure;
-        size_t drained, n;
+        int there = 0, n;
 
-        for (drained = 0; keeper->output >= 0 && drained < DRAIN_MAX; drained += n) {
+        /* What it has written until now: others may hold the pipe, and write for ever. */
+        if (keeper->output >= 0)
+                ioctl(keeper->output, FIONREAD, &there);
+        for (; there > 0; there -= n) {
                 n = listen_to(keeper);
                 if (n == 0)
                         break;
