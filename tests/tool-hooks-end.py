@@ -11,7 +11,7 @@ import tool
 from container import need_container
 from hooks import (KINDS, LASTING, PROGRAM, SAY, WITHOUT_PID, configuration, forget, grandchildren, hook, order, run,
                    sleepers, start, unique, wait_for)
-from tool import OUR_INIT, OUR_PARENT, PEER_CHILD, PEER_PARENT, contains, equal, ok, one_line
+from tool import OUR_INIT, OUR_PARENT, PEER_CHILD, PEER_PARENT, contains, equal, one_line
 
 PID = "sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'"     # out of the state
 
@@ -33,13 +33,9 @@ def terminated(place):
     need_container()
     for kind in KINDS:
         process, number = hanging(place, kind)
-        began = time.monotonic()
         process.terminate()
-        if kind == "poststart":         # the program's shell waits for its own sleep
-            equal(process.poll(), None)
         result = tool.finish(process)
-        ok(time.monotonic() - began < 7, "%s took %.1f s" % (kind, time.monotonic() - began))
-        wait_for(lambda: not sleepers(number), "end of the tree", 2)
+        wait_for(lambda: not sleepers(number), "end of the tree")
         if kind == "poststop":
             equal((result.code, result.out), (0, "started\n"))
             equal(one_line(result.err), "warning: config.json: hooks.poststop[0]: killed: signal 15")
@@ -55,7 +51,7 @@ def caller_killed(place):
             process, number = hanging(place, kind, namespaces=namespaces)
             kill(process.pid, signal.SIGKILL)
             process.communicate(timeout=tool.TIMEOUT)
-            wait_for(lambda some=number: not sleepers(some), "end of the tree of " + kind, 2)
+            wait_for(lambda some=number: not sleepers(some), "end of the tree of " + kind)
 
 
 def children(pid):
@@ -122,10 +118,8 @@ def container_dies(place):
     for kind in ("prestart", "createRuntime"):
         number = unique()
         script = "%s | xargs kill -9; %s exec sleep %d" % (PID, SAY, number)
-        began = time.monotonic()
         result = run(place, configuration(place, **{kind: [hook(place, kind, script), hook(place, kind, SAY, "second")],
                                                     "poststop": [hook(place, "poststop", SAY, "poststop")]}))
-        ok(time.monotonic() - began < 3, "took %.1f s" % (time.monotonic() - began))
         equal((result.code, result.out), (1, ""))
         contains(one_line(result.err), "procHooks", "signal 9")
         equal((sleepers(number), "second" in order(place), order(place)[-1]), ([], False, "poststop"))
@@ -155,7 +149,7 @@ def parent_killed(place):
         wait_for(lambda some=number: sleepers(some), "hook")
         (server, kid)[victim].kill()
         results = [tool.finish(server), tool.finish(kid)]
-        wait_for(lambda some=number: not sleepers(some), "end of the hook", 2)
+        wait_for(lambda some=number: not sleepers(some), "end of the hook")
         equal([result.code for result in results], [1, -9] if victim else [-9, 4])
 
 

@@ -111,7 +111,7 @@ def output(place):
     contains(says("yes 0123456789 & yes 0123456789", "timeout of 1 s", limit=1), "0123456789")
     says("yes flood & exit 3", "exit status 3")
     says("head -c 30000000 /dev/zero | tr '\\0' x; exit 3", "exit status 3", "xxxxxxxx")
-    ok(time.monotonic() - began < 6, "took %.1f s" % (time.monotonic() - began))
+    ok(time.monotonic() - began < 2 * tool.TIMEOUT, "took %.1f s" % (time.monotonic() - began))
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     ok(largest < 200000, "%d kB of memory" % largest)
 
@@ -130,7 +130,8 @@ def timeout(place):
             began = time.monotonic()
             result = run(place, config)
             took = time.monotonic() - began
-            ok(1 <= took < 2, "%s took %.1f s" % (kind, took))
+            # Two seconds on an idle machine.
+            ok(1 <= took < 5, "%s took %.1f s" % (kind, took))
             equal(sleepers(number), [])
             failed(place, kind, result, path_of(place, kind) + ": killed after its timeout of 1 s: hanging")
             forget(place)
