@@ -14,6 +14,7 @@ from hooks import (KINDS, LASTING, PROGRAM, SAY, WITHOUT_PID, configuration, for
 from tool import OUR_INIT, OUR_PARENT, PEER_CHILD, PEER_PARENT, contains, equal, one_line
 
 PID = "sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'"     # out of the state
+AFTER = SAY + "kill -0 $(cat $LOG/pid) && echo before >>$LOG/order; true"       # of a poststop hook: no other still runs
 
 
 def hanging(place, kind, namespaces=WITHOUT_PID):
@@ -117,9 +118,9 @@ def container_dies(place):
     need_container()
     for kind in ("prestart", "createRuntime"):
         number = unique()
-        script = "%s | xargs kill -9; %s exec sleep %d" % (PID, SAY, number)
+        script = "echo $$ >$LOG/pid; %s | xargs kill -9; %s exec sleep %d" % (PID, SAY, number)
         result = run(place, configuration(place, **{kind: [hook(place, kind, script), hook(place, kind, SAY, "second")],
-                                                    "poststop": [hook(place, "poststop", SAY, "poststop")]}))
+                                                    "poststop": [hook(place, "poststop", AFTER, "poststop")]}))
         equal((result.code, result.out), (1, ""))
         contains(one_line(result.err), "procHooks", "signal 9")
         equal((sleepers(number), "second" in order(place), order(place)[-1]), ([], False, "poststop"))
@@ -140,7 +141,9 @@ def parent_killed(place):
     need_container()
     for victim in range(2):
         number = unique()
-        bundle = place.write(configuration(place, createRuntime=[hook(place, "createRuntime", SAY + "sleep %d" % number)]))
+        script = "echo $$ >$LOG/pid; exec sleep %d" % number
+        bundle = place.write(configuration(place, createRuntime=[hook(place, "createRuntime", script)],
+                                           poststop=[hook(place, "poststop", AFTER, "poststop")]))
         with tool.pair() as (ours, theirs):
             kid = tool.start([part.format(fd=theirs.fileno()) for part in PEER_CHILD], [theirs.fileno()],
                              preexec_fn=tool.unshare)
@@ -151,6 +154,7 @@ def parent_killed(place):
         results = [tool.finish(server), tool.finish(kid)]
         wait_for(lambda some=number: not sleepers(some), "end of the hook")
         equal([result.code for result in results], [1, -9] if victim else [-9, 4])
+        equal(order(place), ["poststop"] if victim else [])
 
 
 def init_loses_parent(place):
