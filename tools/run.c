@@ -4,6 +4,8 @@
 #include <string.h>
 #include "cleanup.h"
 #include "commands.h"
+#include "console.h"
+#include "foreground.h"
 #include "kernel.h"
 #include "options.h"
 #include "parent.h"
@@ -70,6 +72,38 @@ static int attend(struct spawned *spawned, int signal_fd) {
         return status;
 }
 
+/*
+ * Where the container's terminal goes: to somebody else, or to ours. In the latter case *@ret_ours gets it.
+ *
+ * Where neither is, a shell would wait for ever for somebody to type: runc does not start it, either.
+ */
+static int open_console(const struct options *options, struct process *process, struct terminal *terminal, int *ret_ours,
+                        int *ret_theirs, struct initsync_error *reterr) {
+        int r;
+
+        if (!process->terminal)
+                return options->console_socket ?
+                       fault(reterr, -EINVAL, "--console-socket: config.json: process.terminal is not true") : 0;
+        if (options->console_socket) {
+                r = console_connect(options->console_socket, ret_theirs, reterr);
+                return r < 0 ? fault_in(reterr, "--console-socket") : 0;
+        }
+        r = terminal_open(terminal, STDIN_FILENO, reterr);
+        if (r < 0)
+                return fault(reterr, r, "config.json: process.terminal: true: standard input is no terminal, and there is "
+                             "no --console-socket");
+        terminal_size(terminal, &process->console_size);
+        return console_pair(ret_ours, ret_theirs, reterr);
+}
+
+static int show(struct spawned *spawned, struct terminal *terminal, int console, int signal_fd,
+                struct initsync_error *reterr) {
+        int r, master;
+
+        r = console_receive(console, &master, reterr);
+        return r < 0 ? r : foreground_attend(spawned, terminal, master, signal_fd, reterr);
+}
+
 static int serve(const struct parent_job *job, struct spawned *spawned, int signal_fd, struct initsync_error *reterr) {
         _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
         int r;
@@ -91,7 +125,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct parent_job job = { .pid_file = options->pid_file };
-        _cleanup_fd_ int signal_fd = -1;
+        struct terminal terminal = TERMINAL_NONE;
+        _cleanup_fd_ int signal_fd = -1, console = -1, theirs = -1;
         int r;
 
         /* Whoever started us may ignore it, and then nothing would be left to wait for. */
@@ -100,6 +135,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         r = bundle_load(&bundle, options->bundle ? options->bundle : ".", BUNDLE_CHILD, reterr);
         if (r == 0)
                 r = bundle_startable(bundle, reterr);
+        if (r == 0)
+                r = open_console(options, &bundle->process, &terminal, &console, &theirs, reterr);
         if (r == 0 && options->trace) {
                 r = trace_new(&trace, options->trace_file, stderr, "parent");
                 if (r < 0)
@@ -108,9 +145,10 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         if (r == 0)
                 r = signals_open(&signal_fd, reterr);
         if (r == 0)
-                r = spawn(spawned, bundle, reterr);
+                r = spawn(spawned, bundle, theirs, reterr);
+        fd_closep(&theirs);
         if (r == 0)
-                r = watchdog_start(watchdog, spawned->pidfd, reterr);
+                r = watchdog_start(watchdog, spawned->pidfd, &terminal, reterr);
         if (r < 0)
                 return r;
         job.bundle = bundle;
@@ -118,7 +156,9 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
         r = serve(&job, spawned, signal_fd, reterr);
-        return r < 0 ? r : r > 0 ? 128 + r : attend(spawned, signal_fd);
+        if (r != 0)
+                return r < 0 ? r : 128 + r;
+        return console < 0 ? attend(spawned, signal_fd) : show(spawned, &terminal, console, signal_fd, reterr);
 }
 
 int run_main(const struct options *options) {

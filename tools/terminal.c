@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+#include "say.h"
+#include "terminal.h"
+
+int terminal_open(struct terminal *terminal, int fd, struct initsync_error *reterr) {
+        if (tcgetattr(fd, &terminal->saved) < 0)
+                return fault_call(reterr, -errno, "tcgetattr", NULL);
+        terminal->through = terminal->saved;
+        cfmakeraw(&terminal->through);
+        terminal->fd = fd;
+        terminal->raw = false;
+        return 0;
+}
+
+bool terminal_foreground(const struct terminal *terminal) {
+        pid_t group = tcgetpgrp(terminal->fd);
+
+        return group < 0 ? errno == ENOTTY : group == getpgrp();
+}
+
+/* Not the bytes of the structure, in which there is padding, and what the driver keeps to itself. */
+static bool same_modes(const struct termios *a, const struct termios *b) {
+        return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag && a->c_lflag == b->c_lflag &&
+               memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
+}
+
+/* tcsetattr() succeeds also when it did a part. */
+int terminal_raw(struct terminal *terminal) {
+        struct termios now;
+
+        if (tcsetattr(terminal->fd, TCSANOW, &terminal->through) < 0 || tcgetattr(terminal->fd, &now) < 0)
+                return -errno;
+        terminal->raw = true;
+        return same_modes(&now, &terminal->through) ? 0 : -EINVAL;
+}
+
+void terminal_restore(struct terminal *terminal) {
+        struct termios now;
+        sigset_t set, old;
+
+        if (terminal->fd < 0)
+                return;
+        terminal->raw = false;
+        /* A shell that has taken over has modes of its own. */
+        if (tcgetattr(terminal->fd, &now) < 0 || !same_modes(&now, &terminal->through))
+                return;
+        /* Blocked, it does not stop a process that is no longer in the foreground. */
+        sigemptyset(&set);
+        sigaddset(&set, SIGTTOU);
+        sigprocmask(SIG_BLOCK, &set, &old);
+        tcsetattr(terminal->fd, TCSANOW, &terminal->saved);
+        sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int terminal_size(const struct terminal *terminal, struct winsize *ret_size) {
+        struct winsize size;
+
+        if (terminal->fd < 0 || ioctl(terminal->fd, TIOCGWINSZ, &size) < 0 || (size.ws_row == 0 && size.ws_col == 0))
+                return -ENODATA;
+        *ret_size = size;
+        return 0;
+}
