@@ -243,7 +243,7 @@ CHANGES = (
     ("process.env", [None], r"process.env\[0\]: expected a string, not null"),
     ("process.cwd", DELETE, "process.cwd: is missing"),
     ("process.cwd", "tmp", "process.cwd: expected an absolute path"),
-    ("process.terminal", True, "process.terminal: true: without --console-fd"),
+    ("process.terminal", True, "process.terminal: true: (without --console-fd|standard input is no terminal)"),
     ("process", {**TERMINAL, "consoleSize": {}}, "process.consoleSize.height: is missing, expected an integer"),
     ("process", {**TERMINAL, "consoleSize": {"height": "1", "width": 1}}, "consoleSize.height: expected an integer, not a string"),
     ("process", {**TERMINAL, "consoleSize": {"height": -1, "width": 1}}, "process.consoleSize.height: expected 0 to"),

@@ -136,12 +136,14 @@ static bool checked(int socket_fd) {
 
 int console_receive(int socket_fd, int *ret_master, struct initsync_error *reterr) {
         struct pollfd wait = { .fd = socket_fd, .events = POLLIN };
+        char byte;
         int r;
 
         do
                 r = poll(&wait, 1, LIMIT_S * 1000);
         while (r < 0 && errno == EINTR);
-        if (r <= 0 || !(wait.revents & POLLIN))
+        /* Without room for a descriptor, none is made. */
+        if (r <= 0 || recv(socket_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
                 return fault(reterr, -EPROTO, "the child sent no terminal");
         /* What is not received goes with the socket: the kernel puts it away without asking anybody. */
         if (!checked(socket_fd))
