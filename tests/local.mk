@@ -81,8 +81,10 @@ PYTHON_TESTS = \
 	tests/tool-mounts.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
+	tests/tool-relay.py \
 	tests/tool-run.py \
-	tests/tool-terminal.py
+	tests/tool-terminal.py \
+	tests/tool-tty.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall

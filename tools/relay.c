@@ -15,8 +15,8 @@ static void interrupt(int number) {
 
 /*
  * poll(2) is no promise: a terminal takes less than is written, another process may have read what was there, and the
- * container can take O_NONBLOCK from the master, whose flags are its own too. So every call is broken off after a while, again
- * and again, lest the first time came before the call.
+ * container can take O_NONBLOCK from the master, whose flags are its own too. So every call is broken off after a while,
+ * again and again, lest the first time came before the call.
  */
 static void limit(long ms) {
         struct itimerval timer = { { 0, ms * 1000 }, { 0, ms * 1000 } };

@@ -5,8 +5,8 @@
 /*
  * Copies between a user's two streams and the master of a container's terminal, both ways at once.
  *
- * Memory is bounded, and so is each call: neither a side that takes nothing nor a container that has the same master, and can
- * make it a blocking one at any time, holds up the caller.
+ * Memory is bounded, and so is each call: neither a side that takes nothing nor a container that has the same master, and
+ * can make it a blocking one at any time, holds up the caller.
  */
 
 #include <poll.h>

@@ -24,8 +24,8 @@ bool terminal_foreground(const struct terminal *terminal) {
 
 /* Not the bytes of the structure, in which there is padding, and what the driver keeps to itself. */
 static bool same_modes(const struct termios *a, const struct termios *b) {
-        return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag && a->c_lflag == b->c_lflag &&
-               memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
+        return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+               a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
 }
 
 /* tcsetattr() succeeds also when it did a part. */

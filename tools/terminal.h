@@ -15,7 +15,7 @@ struct terminal {
         int fd;                         /* not owned; -1: there is none */
         bool raw;                       /* it has the modes of @through, as far as we know */
         struct termios saved;           /* as it was found */
-        struct termios through;         /* nothing is echoed, edited or turned into a signal: the container's terminal does that */
+        struct termios through;         /* raw: echo, editing and signals are left to the container's terminal */
 };
 #define TERMINAL_NONE { .fd = -1 }
 

@@ -11,9 +11,12 @@ import sys
 import termios
 import time
 
+import container
 import tool
-from tool import ok
+from container import DEV, PROC, PTS
+from tool import contains, equal, need_root, ok
 
+FIRST = 100000          # what the user namespaces of the tests begin with
 MODES = slice(0, 4)     # of tcgetattr(): input, output, control, local
 
 # Leads the session, as a shell does, and has the command as a job: "fg", "bg" set whose terminal it is, "wait" tells how
@@ -166,3 +169,52 @@ def terminal(*args):
         yield here
     finally:
         here.close()
+
+
+# ---- containers on it ---------------------------------------------------------------
+
+def configuration(place, script, entries=(PROC, DEV, PTS), namespaces="pid mount ipc uts network", **process):
+    """A shell script on a terminal; "process" in keywords."""
+    need_root("start containers")
+    config = container.configure(place, script, entries, namespaces)
+    config["process"].update(terminal=True, **process)
+    return config
+
+
+def mapped(place, config, count=65536):
+    config["linux"]["namespaces"].append({"type": "user"})
+    for key in ("uidMappings", "gidMappings"):
+        config["linux"][key] = [{"containerID": 0, "hostID": FIRST, "size": count}]
+    os.chmod(place.path, 0o755)
+    os.chown(place.rootfs, FIRST, FIRST)
+    return config
+
+
+def command(place, config, *options):
+    return [tool.TOOL, "run", "--bundle", place.write(config), *options, "test"]
+
+
+@contextlib.contextmanager
+def shown(place, config, *options, **kwargs):
+    """A container on a terminal of 24 rows and 80 columns."""
+    with terminal() as here:
+        here.start(command(place, config, *options), **kwargs)
+        yield here
+
+
+def output(place, script, status=0, **kwargs):
+    """What the script shows, whose terminal then is as it was."""
+    with shown(place, configuration(place, script, **kwargs)) as here:
+        equal((here.wait(), here.process.args[0]), (status, tool.TOOL))
+        here.restored()
+        return here.rest().replace("\r\n", "\n")
+
+
+def refuses(place, config, *parts, options=(), timeout=tool.TIMEOUT):
+    """One line, exit status 1, and a terminal that is as it was."""
+    with shown(place, config, *options) as here:
+        equal(here.wait(timeout), 1)
+        text = here.rest()
+        ok(text.count("\n") == 1 and text.startswith("syncdemo: "), "not one line: %r" % text)
+        contains(text, *parts)
+        here.restored()
