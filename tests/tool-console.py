@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "sup
 import container
 import tool
 from container import DEV, PROC, PTS, UNSHARE
-from terminal import set_size
+from terminal import set_size, size
 from tool import OUR_INIT, OUR_PARENT, contains, equal, need_root, ok, one_line
 
 SCRIPT = "stty size; tty; read line; echo got $line; exit 5"
@@ -92,11 +92,13 @@ def sent(place):
 def resized(place):
     """who has the master sets the size"""
     config = configuration(place, "trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.05; done")
+    config["process"]["consoleSize"] = {"height": 65535, "width": 1}
     with listening(place.path + "/socket") as server:
         process = start(place, config, place.path + "/socket")
         with server.accept()[0] as connection:
             _, master = received(connection)
         equal(os.read(master, 100), b"ready\r\n")
+        equal(size(master), (65535, 1))
         set_size(master, 40, 100)
         equal(read_all(master), "40 100\r\n")
         os.close(master)

@@ -89,7 +89,7 @@ def window(place):
             here.expect("%d %d" % (rows, columns))
         here.process.kill()
     for wanted, process in (("10 20", {"consoleSize": {"height": 10, "width": 20}}),
-                            ("65535 1", {"consoleSize": {"height": 65535, "width": 1}})):
+                            ("300 2", {"consoleSize": {"height": 300, "width": 2}})):
         with terminal(0, 0) as here:
             here.start(command(place, configuration(place, "stty size", **process)))
             here.expect(wanted)
@@ -179,6 +179,20 @@ def stopped(place):
         here.restored()
 
 
+def taken_away(place):
+    """somebody else in the foreground: run ends, and is not stopped when it restores the terminal"""
+    with terminal() as here:
+        config = configuration(place, "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done")
+        pid = here.start_job(command(place, config), "fg")
+        here.expect("ready")
+        here.wait_raw()
+        here.job("bg")
+        os.kill(pid, signal.SIGTERM)
+        status = here.job("wt")
+        ok(os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3, "status %x" % status)
+        here.restored()
+
+
 def background(place):
     """in the background the terminal is neither set nor read, and output is shown; in the foreground it goes on"""
     with terminal() as here:
@@ -210,7 +224,7 @@ def not_a_terminal(place):
 
 
 TESTS = [written_by_others, no_warning, exit_status, window, signals_typed, restored, others_modes, hung_up, stopped,
-         background, not_a_terminal]
+         taken_away, background, not_a_terminal]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

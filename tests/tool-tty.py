@@ -49,7 +49,8 @@ def image_dev(place):
         equal(here.wait(), 0)
         contains(here.rest(), "out\r\n")
     equal(os.stat(console).st_size, 0)
-    for target in ("/dev/null", "../secret", place.path + "/secret"):
+    place.file("bundle/rootfs/dev/other")
+    for target in ("other", "pts/ptmx", "/dev/null", "../secret", place.path + "/secret"):
         os.unlink(console)
         os.symlink(target, console)
         refuses(place, config, "config.json: process.terminal: /dev/console: openat2: Too many levels of symbolic links")
@@ -72,10 +73,14 @@ def no_devpts(place):
 
 def bound_dev(place):
     """in a /dev that is bound nothing is made; its console, if there is one, is covered in the container alone"""
+    # That nothing appears out here when mounts are shared is looked at after the test.
     need_root("make a devpts")
     dev = place.file("dev/")
+    tool.mount("tmpfs", dev, "tmpfs")
+    tool.mount(None, dev, flags=tool.MS_SHARED)
     place.file("dev/pts/")
     tool.mount("devpts", dev + "/pts", "devpts", data="newinstance,ptmxmode=0666,gid=5,mode=620")
+    before = tool.mounts()
     try:
         config = configuration(place, "tty; ls /dev", entries=[PROC, bind(dev, "/dev", "rbind")])
         with shown(place, config) as here:
@@ -84,10 +89,15 @@ def bound_dev(place):
         config = configuration(place, "echo out >/dev/console; exit 3", entries=[PROC, bind(dev, "/dev", "rbind")])
         with shown(place, config) as here:
             equal((here.wait(), here.rest()), (3, "out\r\n"))
+        config = configuration(place, "tty; exit 3", entries=[PROC, bind(dev, "/dev", "rbind")])
+        config["linux"]["rootfsPropagation"] = "shared"
+        with shown(place, config) as here:
+            equal((here.wait(), here.rest()), (3, "/dev/pts/0\r\n"))
+        equal(tool.mounts(), before)
         with open(console, encoding="ascii") as file:
             equal(file.read(), "mine")
     finally:
-        tool.checked(tool.libc.umount2((dev + "/pts").encode(), 2))
+        tool.checked(tool.libc.umount2(dev.encode(), 2))
 
 
 # ---- as somebody else -------------------------------------------------------------------

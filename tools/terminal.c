@@ -19,7 +19,8 @@ int terminal_open(struct terminal *terminal, int fd, struct initsync_error *rete
 bool terminal_foreground(const struct terminal *terminal) {
         pid_t group = tcgetpgrp(terminal->fd);
 
-        return group < 0 ? errno == ENOTTY : group == getpgrp();
+        /* One that has hung up says so to whoever reads from it. */
+        return group < 0 || group == getpgrp();
 }
 
 /* Not the bytes of the structure, in which there is padding, and what the driver keeps to itself. */

@@ -22,7 +22,7 @@ struct terminal {
 /* terminal_open() - take @fd, which must be a terminal, and remember its modes; -ENOTTY when it is none */
 int terminal_open(struct terminal *terminal, int fd, struct initsync_error *reterr);
 
-/* terminal_foreground() - whether it is ours to read and to set; one that has no job control always is */
+/* terminal_foreground() - whether it is ours to read and to set; one without job control, or that is gone, always is */
 bool terminal_foreground(const struct terminal *terminal);
 
 /* terminal_raw() - give it the modes in which all goes through; in the foreground only. Return: 0 or a negative errno */
