@@ -23,20 +23,17 @@ bool terminal_foreground(const struct terminal *terminal) {
         return group < 0 || group == getpgrp();
 }
 
-/* Not the bytes of the structure, in which there is padding, and what the driver keeps to itself. */
+/* Without c_cflag, in which a driver refuses what its device cannot do. */
 static bool same_modes(const struct termios *a, const struct termios *b) {
-        return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
-               a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
+        return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_lflag == b->c_lflag &&
+               memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
 }
 
-/* tcsetattr() succeeds also when it did a part. */
 int terminal_raw(struct terminal *terminal) {
-        struct termios now;
-
-        if (tcsetattr(terminal->fd, TCSANOW, &terminal->through) < 0 || tcgetattr(terminal->fd, &now) < 0)
+        if (tcsetattr(terminal->fd, TCSANOW, &terminal->through) < 0)
                 return -errno;
         terminal->raw = true;
-        return same_modes(&now, &terminal->through) ? 0 : -EINVAL;
+        return 0;
 }
 
 void terminal_restore(struct terminal *terminal) {
