@@ -144,8 +144,7 @@ def hung_up(place):
     with shown(place, configuration(place, script)) as here:
         here.expect("ready")
         here.wait_raw()
-        os.close(here.user)
-        os.close(here.tty)
+        here.hang_up()
         equal(here.process.wait(tool.TIMEOUT), 4)
     ok(os.path.exists(place.rootfs + "/end"), "killed")
 
@@ -214,6 +213,15 @@ def background(place):
         here.restored()
 
 
+def gone(place):
+    """in the background, too, it is seen when the terminal goes"""
+    with terminal() as here:
+        here.start_job(command(place, configuration(place, "trap '' HUP; echo ready; cat; exit 4")), "bg")
+        here.expect("ready")
+        here.hang_up()
+        equal(os.waitstatus_to_exitcode(here.job("wt")), 4)
+
+
 def not_a_terminal(place):
     """without a terminal and a console socket, nothing is started"""
     config = configuration(place, "touch /started")
@@ -224,7 +232,7 @@ def not_a_terminal(place):
 
 
 TESTS = [written_by_others, no_warning, exit_status, window, signals_typed, restored, others_modes, hung_up, stopped,
-         taken_away, background, not_a_terminal]
+         taken_away, background, gone, not_a_terminal]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -150,15 +150,19 @@ class Terminal:
             ok(time.monotonic() < end, "raw mode did not become %r" % wanted)
             time.sleep(0.01)
 
+    def hang_up(self):
+        for fd in (self.user, self.tty):
+            if fd >= 0:
+                os.close(fd)
+        self.user = self.tty = -1
+
     def close(self):
         if self.leader:
             self.leader.close()
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for fd in (self.user, self.tty):
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        self.hang_up()
 
 
 @contextlib.contextmanager
