@@ -132,14 +132,14 @@ static int copy(struct foreground *foreground, struct spawned *spawned, int sign
 
         do {
                 input = take_terminal(foreground);
+                if (foreground->master >= 0 && relay_hung_up(&foreground->relay))
+                        hang_up(foreground);
                 relay_poll(&foreground->relay, input, waits);
                 if (poll(waits, N_WAIT, input ? -1 : BACKGROUND_MS) < 0)
                         continue;
                 handle_job_signals(foreground);
                 pass_on(spawned, signal_fd);
                 relay_move(&foreground->relay, waits);
-                if (foreground->master >= 0 && relay_hung_up(&foreground->relay))
-                        hang_up(foreground);
         } while (!spawn_wait(spawned, 0, &status));
         return status;
 }
