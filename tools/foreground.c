@@ -127,8 +127,8 @@ static int copy(struct foreground *foreground, struct spawned *spawned, int sign
                 [WAIT_SIGNAL] = { .fd = signal_fd, .events = POLLIN },
                 [WAIT_JOB] = { .fd = foreground->job_fd, .events = POLLIN },
         };
-        int status;
-        bool input;
+        bool input, ended = false;
+        int status = 0;
 
         do {
                 input = take_terminal(foreground);
@@ -137,10 +137,13 @@ static int copy(struct foreground *foreground, struct spawned *spawned, int sign
                 relay_poll(&foreground->relay, input, waits);
                 if (poll(waits, N_WAIT, input ? -1 : BACKGROUND_MS) < 0)
                         continue;
-                handle_job_signals(foreground);
-                pass_on(spawned, signal_fd);
+                if (waits[WAIT_JOB].revents)
+                        handle_job_signals(foreground);
+                if (waits[WAIT_SIGNAL].revents)
+                        pass_on(spawned, signal_fd);
                 relay_move(&foreground->relay, waits);
-        } while (!spawn_wait(spawned, 0, &status));
+                ended = waits[WAIT_PROCESS].revents && spawn_wait(spawned, 0, &status);
+        } while (!ended);
         return status;
 }
 

@@ -39,9 +39,7 @@ static size_t fill(struct relay_channel *channel, int from, size_t most) {
                 channel->start = 0;
         }
         room = sizeof(channel->data) - channel->end;
-        limit(CALL_MS);
         n = read(from, channel->data + channel->end, room < most ? room : most);
-        limit(0);
         if (n > 0 && !channel->broken)
                 channel->end += (size_t)n;
         if (n <= 0 && !again(n))
@@ -53,9 +51,7 @@ static void flush(struct relay_channel *channel, int to) {
         size_t n = channel->end - channel->start;
         ssize_t done;
 
-        limit(CALL_MS);
         done = write(to, channel->data + channel->start, n < PIECE ? n : PIECE);
-        limit(0);
         if (done > 0)
                 channel->start += (size_t)done;
         if (done < 0 && !again(done)) {
@@ -106,6 +102,7 @@ void relay_poll(const struct relay *relay, bool input, struct pollfd waits[stati
 void relay_move(struct relay *relay, const struct pollfd waits[static N_RELAY]) {
         size_t n;
 
+        limit(CALL_MS);
         if (waits[RELAY_INPUT].revents)
                 fill(&relay->in, relay->input, RELAY_BUFFER);
         if (waits[RELAY_OUTPUT].revents)
@@ -117,6 +114,7 @@ void relay_move(struct relay *relay, const struct pollfd waits[static N_RELAY]) 
                 if (relay->last)
                         relay->left -= n;
         }
+        limit(0);
 }
 
 void relay_last(struct relay *relay) {
