@@ -28,7 +28,8 @@ static int loopback_up(struct initsync_error *reterr) {
         return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fault_call(reterr, -errno, "ioctl", "lo") : 0;
 }
 
-static int become(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
+static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
+                  struct initsync_error *reterr) {
         int r = 0;
 
         if (bundle->namespaces & CLONE_NEWUSER)
@@ -38,19 +39,19 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
                 if (r < 0)
                         fault_in(reterr, "config.json: linux.namespaces");
         }
-        return r < 0 ? r : init_run(bundle, child, lifeline, reterr);
+        return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
 }
 
-static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int go_fd) {
+static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int go_fd, int console) {
         struct initsync_child *child = NULL;
         struct initsync_error error;
-        int keep[] = { socket_fd, go_fd }, lifeline;
+        int keep[] = { socket_fd, go_fd, console }, lifeline;
         char byte;
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 _exit(1);
         /* The other sessions of this process, its log, and our copies of the parent's ends. */
-        if (initsync_child_only(keep, 2) < 0)
+        if (initsync_child_only(keep, console < 0 ? 2 : 3) < 0)
                 _exit(1);
         /* A terminal that the caller has is not the container's, whose signals are those that are passed on. */
         setsid();
@@ -61,7 +62,7 @@ static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int
         lifeline = fcntl(socket_fd, F_DUPFD_CLOEXEC, 3);
         if (initsync_child_new(&child, socket_fd, NULL, &error) < 0)
                 _exit(1);
-        become(bundle, child, lifeline, &error);
+        become(bundle, child, console, lifeline, &error);
         initsync_child_fail(child, &error);
         _exit(1);
 }
@@ -102,7 +103,7 @@ static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error
         return r < 0 ? fault_call(reterr, r, "write", "config.json: linux.gidMappings: gid_map") : 0;
 }
 
-int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_error *reterr) {
+int spawn(struct spawned *spawned, const struct bundle *bundle, int console, struct initsync_error *reterr) {
         struct kernel_clone_args args = {
                 .flags = (uint64_t)bundle->namespaces | KERNEL_CLONE_PIDFD,
                 .pidfd = (uintptr_t)&spawned->pidfd,
@@ -125,7 +126,7 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_
                 return fault_in(reterr, "config.json: linux.namespaces");
         }
         if (r == 0)
-                child_main(bundle, child_fd, go_read);
+                child_main(bundle, child_fd, go_read, console);
         spawned->pid = r;
         if (bundle->namespaces & CLONE_NEWUSER) {
                 r = map_ids(spawned->pid, bundle, reterr);
