@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	tests/test-policy \
 	tests/test-reader \
 	tests/test-replay \
+	tests/test-seal \
 	tests/test-session-child \
 	tests/test-session-death \
 	tests/test-session-fds \
@@ -46,6 +47,7 @@ ROOT_TESTS = \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
 	tests/root-overlay \
+	tests/root-seal \
 	tests/root-session \
 	tests/root-session-many \
 	tests/root-source \
@@ -127,6 +129,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/process.h \
 	tests/support/recording.c \
 	tests/support/recording.h \
+	tests/support/sealing.c \
+	tests/support/sealing.h \
 	tests/support/slowfs.c \
 	tests/support/slowfs.h \
 	tests/support/socket.c \
@@ -135,6 +139,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/source.h \
 	tests/support/steps.c \
 	tests/support/steps.h \
+	tests/support/supervised.c \
+	tests/support/supervised.h \
 	tests/support/support.c \
 	tests/support/support.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
