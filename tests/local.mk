@@ -83,7 +83,8 @@ PYTHON_TESTS = \
 	tests/tool-mounts.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
-	tests/tool-run.py
+	tests/tool-run.py \
+	tests/tool-seal.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall
@@ -91,8 +92,11 @@ tests_support_deny_syscall_LDADD =
 
 # What runs inside of containers. Without sanitizers, which cannot be linked statically.
 if HAVE_STATIC
-check_PROGRAMS += tests/support/probe
+check_PROGRAMS += tests/support/hostile tests/support/probe
 endif
+tests_support_hostile_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
+tests_support_hostile_LDFLAGS = -all-static
+tests_support_hostile_LDADD =
 tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_probe_LDFLAGS = -all-static
 tests_support_probe_LDADD =
