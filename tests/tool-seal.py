@@ -95,7 +95,8 @@ def configuration(place, *args, namespaces=("mount", "pid"), env=(), **changes):
         shutil.copy(HOSTILE, own)
     place.file("bundle/rootfs/proc/")
     config = place.config(entries=[PROC], **changes)
-    config["process"].update(args=list(args), capabilities=dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES))
+    sets = dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES)
+    config["process"].update(args=list(args), capabilities=sets)
     config["process"]["env"] += env
     config["linux"]["namespaces"] = [{"type": kind} for kind in namespaces]
     return config
@@ -216,7 +217,8 @@ def child_half(place):
     for args, count in ((["init", "--sync-fd", "99", "--bundle", "/"], 1), (["parent", "--sync-fd", "99", "--pid", "1"], 0),
                         (["features"], 0), (["init"], 0)):
         trace = place.file("trace")
-        tool.finish(tool.start([*tool.strace("-o", trace, "-e", "trace=execveat"), host.program, *args], env=host.environment))
+        command = [*tool.strace("-o", trace, "-e", "trace=execveat"), host.program, *args]
+        tool.finish(tool.start(command, env=host.environment))
         with open(trace, encoding="utf-8") as file:
             equal(file.read().count("execveat("), count)
 
@@ -242,7 +244,8 @@ def claims(place):
         # Started from memory, of which no overlay can be had. The last of them is as good as ours.
         trace = place.file("trace")
         config = place.write(shell(place, "true"))
-        command = [*tool.strace("-o", trace, "-e", "trace=execveat"), "/proc/self/fd/%d" % fd, "run", "--bundle", config, "test"]
+        command = [*tool.strace("-o", trace, "-e", "trace=execveat"), "/proc/self/fd/%d" % fd, "run", "--bundle", config,
+                   "test"]
         equal(tool.finish(tool.start(command, [fd], env=host.environment), 30), (0, "", ""))
         with open(trace, encoding="utf-8") as file:
             equal(file.read().count("execveat("), 0 if fd == fds[-1] else 1)
@@ -292,7 +295,8 @@ def preload(place):
     if not shutil.which(compiler[0]):
         raise Skip("no " + compiler[0])
     source = place.file("preloaded.c", PRELOADED)
-    subprocess.run([*compiler, "-shared", "-fPIC", "-o", place.file("bundle/rootfs/own/") + "/preloaded.so", source], check=True)
+    target = place.file("bundle/rootfs/own/") + "/preloaded.so"
+    subprocess.run([*compiler, "-shared", "-fPIC", "-o", target, source], check=True)
 
 
 def from_image(place, program, **changes):
@@ -307,7 +311,7 @@ def from_image(place, program, **changes):
 
 
 def interpreter(place):
-    """an image's program `#!/proc/self/exe` that brings a library of its own: reading, holding, remounting, tracing, stealing"""
+    """an image's program `#!/proc/self/exe` with a library of its own: writing, holding, remounting, tracing, stealing"""
     def attack(host, denied):
         os.chmod(place.file("bundle/rootfs/own/again", "#!/proc/self/exe\n"), 0o755)
         result = host.run(place, from_image(place, "/own/again"), denied=denied)
@@ -348,7 +352,8 @@ def survivor(place):
     """... and one process of it that held the runtime's executable open until that had ended, and was no longer busy"""
     def attack(host, denied):
         script = ("exec 9</proc/$PPID/exe >/own/result 2>&1 </dev/null; parent=$PPID;"
-                  "(while kill -0 $parent; do sleep 0.02; done 2>/dev/null; exec /own/hostile /proc/self/fd/9 /own/scratch) &")
+                  "(while kill -0 $parent; do sleep 0.02; done 2>/dev/null;"
+                  " exec /own/hostile /proc/self/fd/9 /own/scratch) &")
         equal(host.run(place, shell(place, script, namespaces=["mount"]), denied=denied), (0, "", ""))
         return succeeded(wait_for(place.rootfs + "/own/result", "done\n"))
     each_way(place, attack)
@@ -369,8 +374,8 @@ def deleted(place):
     host = Host(place)
     with open(host.program, "rb") as file:
         os.unlink(host.program)
-        process = tool.start(["/proc/self/fd/%d" % file.fileno(), "run", "--bundle",
-                              place.write(shell(place, "echo ready; read x", namespaces=["mount"])), "test"], [file.fileno()],
+        config = place.write(shell(place, "echo ready; read x", namespaces=["mount"]))
+        process = tool.start(["/proc/self/fd/%d" % file.fileno(), "run", "--bundle", config, "test"], [file.fileno()],
                              stdin=subprocess.PIPE, env=host.environment)
     equal(process.stdout.readline(), "ready\n")
     equal(kind(process.pid), "memfd")
@@ -406,8 +411,9 @@ def ordinary_user(place):
             raise Skip("no user namespaces here")
         trace = place.file("trace")
         os.chmod(trace, 0o666)
-        process = tool.start([*tool.strace("-o", trace, "-e", "trace=execveat,memfd_create,fsopen"), *command, host.program,
-                              "init", "--sync-fd", "99", "--bundle", "/"], env=host.environment, preexec_fn=tool.ordinary_user)
+        traced = tool.strace("-o", trace, "-e", "trace=execveat,memfd_create,fsopen")
+        process = tool.start([*traced, *command, host.program, "init", "--sync-fd", "99", "--bundle", "/"],
+                             env=host.environment, preexec_fn=tool.ordinary_user)
         contains(one_line(tool.finish(process).err), "--sync-fd 99")
         with open(trace, encoding="utf-8") as file:
             lines = file.read()

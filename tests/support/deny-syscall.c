@@ -2,10 +2,10 @@
 /*
  * deny-syscall NUMBER[/ARGUMENT=VALUE]:ACTION[,...] -- COMMAND...
  *
- * Runs COMMAND under a seccomp filter in which these system calls, by number, do nothing; with "/ARGUMENT=VALUE" only where the
- * low half of that argument (0 to 5) is VALUE. ACTION is what they answer: the name or the number of an errno, or "ok": the
- * call lies, it reports success. A kernel that is older, a container's filter, and one that is broken can so be had on any
- * machine.
+ * Runs COMMAND under a seccomp filter in which these system calls, by number, do nothing; with "/ARGUMENT=VALUE" only where
+ * the low half of that argument (0 to 5) is VALUE. ACTION is what they answer: the name or the number of an errno, or "ok":
+ * the call lies, it reports success. A kernel that is older, a container's filter, and one that is broken can so be had on
+ * any machine.
  */
 #include <endian.h>
 #include <err.h>

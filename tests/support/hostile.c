@@ -3,8 +3,8 @@
 /*
  * hostile NAME SCRATCH [PID] - what a container's program can try to change the file that NAME in /proc leads to
  *
- * Prints "WAY: ok" or "WAY: ERRNO" a line; "ok" is what changed something, not what merely opened it. SCRATCH is an empty file
- * to mount over. With PID it also traces that process, and takes its descriptors and mappings.
+ * Prints "WAY: ok" or "WAY: ERRNO" a line; "ok" is what changed something, not what merely opened it. SCRATCH is an empty
+ * file to mount over. With PID it also traces that process, and takes its descriptors and mappings.
  */
 
 #include <dirent.h>
