@@ -3,7 +3,7 @@
  * A runtime that leaves the host's file before any container can see it: it executes itself anew from a sealed copy, once. An
  * image's program that gets at /proc/PID/exe of it then finds nothing to write to.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>

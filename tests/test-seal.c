@@ -24,7 +24,7 @@
 
 /* In a process of its own, which a filter or a limit does not outlive. */
 static void apart(void (*body)(void)) {
-        int status;
+        int status = -1;
         pid_t pid;
 
         fflush(NULL);
@@ -264,13 +264,21 @@ APART(copy_both_ways)
 static int change;              /* of size; 0: of contents alone */
 
 static long changes(int call) {
+        struct timespec times[2];
+        struct stat st;
+
         if (call == 0)
                 return part(100000);
+        assert(fstat(source, &st) == 0);
         usleep(20000);          /* the clock of file times moves in steps of 10 ms at most */
-        if (change)
-                assert(ftruncate(source, SIZE + change) == 0);
-        else
+        if (change) {
+                /* The size alone must tell. */
+                times[0] = st.st_atim;
+                times[1] = st.st_mtim;
+                assert(ftruncate(source, SIZE + change) == 0 && futimens(source, times) == 0);
+        } else {
                 assert(pwrite(source, "x", 1, 0) == 1);
+        }
         return SUPERVISED_GO_ON;
 }
 

@@ -269,7 +269,7 @@ WRITING = {"read-write", "write-only", "open-truncate", "truncate", "held-open",
 
 
 def verdicts(text):
-    """{way: errno or "ok"}"""
+    """{way: cause of its failure, or "ok"}"""
     ok(text.endswith("done\n"), text)
     return dict(line.split(": ") for line in text.splitlines() if ": " in line)
 

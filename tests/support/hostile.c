@@ -3,7 +3,7 @@
 /*
  * hostile NAME SCRATCH [PID] - what a container's program can try to change the file that NAME in /proc leads to
  *
- * Prints "WAY: ok" or "WAY: ERRNO" a line; "ok" is what changed something, not what merely opened it. SCRATCH is an empty
+ * Prints "WAY: ok" or "WAY: CAUSE" a line; "ok" is what changed something, not what merely opened it. SCRATCH is an empty
  * file to mount over. With PID it also traces that process, and takes its descriptors and mappings.
  */
 
@@ -177,7 +177,7 @@ static void say(const char *way, int r) {
         if (r >= 0)
                 printf("%s: ok\n", way);
         else
-                printf("%s: %s\n", way, strerrorname_np(errno));
+                printf("%s: %s\n", way, strerror(errno));
         fflush(stdout);
 }
 
