@@ -172,11 +172,18 @@ static void in_pid_namespace(void (*body)(void)) {
         int status;
         pid_t pid;
 
-        assert(unshare(CLONE_NEWPID) == 0);
+        fflush(NULL);
         pid = fork();
         if (pid == 0) {
-                body();
-                _exit(0);
+                /* Not in the test's own process: whatever it forks later would belong to a namespace that is dead. */
+                assert(unshare(CLONE_NEWPID) == 0);
+                pid = fork();
+                if (pid == 0) {
+                        body();
+                        _exit(0);
+                }
+                assert(pid > 0 && waitpid(pid, &status, 0) == pid);
+                _exit(status != 0);
         }
         assert(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
 }

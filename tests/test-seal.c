@@ -185,15 +185,17 @@ static void lies(void) {
 APART(lies)
 
 static void full_table(void) {
-        struct rlimit limit = { 0, 0 };
+        struct rlimit limit = { 0, 0 }, before;
         int fd;
 
         assert(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+        before = limit;
         limit.rlim_cur = (rlim_t)open("/", O_RDONLY | O_CLOEXEC);
         assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
         assert(initsync_exe_seal(INITSYNC_SEAL_AUTO, &fd, NULL) == -EMFILE);
         assert(initsync_exe_seal(INITSYNC_SEAL_MEMFD, &fd, NULL) == -EMFILE);
         assert(initsync_exe_is_sealed() == -EMFILE);
+        assert(setrlimit(RLIMIT_NOFILE, &before) == 0);
 }
 APART(full_table)
 
