@@ -7,7 +7,8 @@ EXAMPLES = \
 	examples/create-start \
 	examples/exec \
 	examples/many-sessions \
-	examples/minimal
+	examples/minimal \
+	examples/sealed
 if HAVE_CXX
 EXAMPLES += examples/cxx
 endif
@@ -34,6 +35,10 @@ examples_many_sessions_LDADD = libinitsync.la
 examples_minimal_SOURCES = examples/minimal.c
 examples_minimal_CPPFLAGS = $(EXAMPLE_CPPFLAGS)
 examples_minimal_LDADD = libinitsync.la
+
+examples_sealed_SOURCES = examples/sealed.c
+examples_sealed_CPPFLAGS = $(EXAMPLE_CPPFLAGS)
+examples_sealed_LDADD = libinitsync.la
 
 check_PROGRAMS += $(EXAMPLES)
 EXTRA_DIST += examples/README.md examples/installed.sh

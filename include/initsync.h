@@ -60,7 +60,8 @@ enum initsync_stage {
         INITSYNC_STAGE_USERNS   = 4,    /* making the user namespace of an id-mapped mount */
         INITSYNC_STAGE_MOUNT    = 5,    /* openat2, open_tree, mount_setattr, move_mount */
         INITSYNC_STAGE_CALLBACK = 6,    /* hooks, seccomp, ready: the runtime's own part */
-        INITSYNC_STAGE_PEER     = 7     /* reported by the other side in procError, or the other side died or is silent */
+        INITSYNC_STAGE_PEER     = 7,    /* reported by the other side in procError, or the other side died or is silent */
+        INITSYNC_STAGE_SEAL     = 8     /* sealing the executable */
 };
 
 /* Where a conversation stands: the states of its turn table. */
@@ -571,6 +572,53 @@ int initsync_userns_cache_get(struct initsync_userns_cache *cache, const struct 
 
 /** initsync_userns_cache_free() - close what it keeps; descriptors handed out stay good */
 struct initsync_userns_cache *initsync_userns_cache_free(struct initsync_userns_cache *cache);
+
+enum initsync_seal {
+        INITSYNC_SEAL_AUTO      = 0,    /* an overlay, else a memfd */
+        INITSYNC_SEAL_OVERLAY   = 1,    /* the file itself, its pages shared, seen through an overlay without upper layer */
+        INITSYNC_SEAL_MEMFD     = 2     /* a copy in memory of its own, with all seals */
+};
+
+/**
+ * initsync_exe_seal() - the running executable as a file that no container can write to, to be executed in its place
+ * @how:        enum initsync_seal
+ * @ret_fd:     for execveat(fd, "", argv, envp, AT_EMPTY_PATH): its only name. O_PATH from an overlay
+ * @reterr:     details of a failure, or NULL; of both ways where both were tried
+ *
+ * A container's process that gets at /proc/PID/exe of a runtime must not find the host's file there (CVE-2019-5736). A
+ * runtime executes itself anew from this descriptor before a container can see it, unless initsync_exe_is_sealed().
+ *
+ * The overlay takes no path, leaves no mount in any mount namespace, and costs the same for executables of all sizes; it
+ * needs Linux 6.15, and CAP_SYS_ADMIN in the user namespace that owns the mount namespace. The copy in memory needs neither,
+ * but time and memory by size; it is the only one whose pages are not the host file's own. Neither has file capabilities or
+ * a set-user-ID bit that counts.
+ *
+ * What is executed so no longer knows where it came from: /proc/self/exe reads "/NAME" or "/memfd:NAME (deleted)", and
+ * $ORIGIN, programs that look for files beside themselves and libtool's wrappers go wrong. Scripts cannot be executed so.
+ *
+ * Return: 0; -EINVAL for another @how; -ENOSYS without a /proc that shows this process, -EXDEV with something mounted over the
+ * process in it; -EMFILE.
+ * INITSYNC_SEAL_OVERLAY: -EPERM without the right; -ESTALE for an executable that its path no longer leads to (deleted,
+ * replaced, or mounted over); -ENODEV without overlayfs, -ENOSYS without fsopen(2); -EINVAL, -EBADF or -EOPNOTSUPP (call
+ * "fsconfig") for a kernel below 6.15, or a directory that overlayfs does not take (in a user namespace: with a mount below it
+ * that is older than that); -EIO when the result does not prove to be sealed, where a filter denies statmount(2).
+ * INITSYNC_SEAL_MEMFD, and INITSYNC_SEAL_AUTO when both ways failed: -EACCES for an executable that cannot be read (call
+ * "open"), or where executable memory is forbidden (call "memfd_create": the sysctl vm.memfd_noexec); -ETXTBSY for a file
+ * that was written to while it was copied; -ENOMEM; -EIO when the result does not prove to be sealed.
+ */
+int initsync_exe_seal(enum initsync_seal how, int *ret_fd, struct initsync_error *reterr);
+
+/**
+ * initsync_exe_is_sealed() - is the running executable the result of initsync_exe_seal(), or as good as that
+ *
+ * The kernel is asked for what the file is: nothing that a caller could set is looked at, no environment, argument or
+ * descriptor. A memfd counts with all seals or more; a file of an overlay when its mount is read-only, nosuid and nodev,
+ * and not in the mount namespace.
+ *
+ * Return: 1; 0; -ENOSYS or -EXDEV as initsync_exe_seal(); -EACCES for a file on a tmpfs that cannot be read, whose seals
+ * cannot be either; -EMFILE.
+ */
+int initsync_exe_is_sealed(void);
 
 /**
  * initsync_feature() - what this kernel offers beyond the least

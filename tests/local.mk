@@ -22,6 +22,7 @@ UNIT_TESTS = \
 	tests/test-reader \
 	tests/test-relay \
 	tests/test-replay \
+	tests/test-seal \
 	tests/test-session-child \
 	tests/test-session-death \
 	tests/test-session-fds \
@@ -49,6 +50,7 @@ ROOT_TESTS = \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
 	tests/root-overlay \
+	tests/root-seal \
 	tests/root-session \
 	tests/root-session-many \
 	tests/root-source \
@@ -87,6 +89,7 @@ PYTHON_TESTS = \
 	tests/tool-parent.py \
 	tests/tool-relay.py \
 	tests/tool-run.py \
+	tests/tool-seal.py \
 	tests/tool-terminal.py \
 	tests/tool-tty.py
 
@@ -96,8 +99,11 @@ tests_support_deny_syscall_LDADD =
 
 # What runs inside of containers. Without sanitizers, which cannot be linked statically.
 if HAVE_STATIC
-check_PROGRAMS += tests/support/probe
+check_PROGRAMS += tests/support/hostile tests/support/probe
 endif
+tests_support_hostile_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
+tests_support_hostile_LDFLAGS = -all-static
+tests_support_hostile_LDADD =
 tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_probe_LDFLAGS = -all-static
 tests_support_probe_LDADD =
@@ -134,6 +140,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/process.h \
 	tests/support/recording.c \
 	tests/support/recording.h \
+	tests/support/sealing.c \
+	tests/support/sealing.h \
 	tests/support/slowfs.c \
 	tests/support/slowfs.h \
 	tests/support/socket.c \
@@ -142,6 +150,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/source.h \
 	tests/support/steps.c \
 	tests/support/steps.h \
+	tests/support/supervised.c \
+	tests/support/supervised.h \
 	tests/support/support.c \
 	tests/support/support.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)

@@ -4,7 +4,6 @@
 The root file system is busybox and tests/support/probe.c, which tells what it sees of itself. Prints TAP.
 """
 import contextlib
-import fcntl
 import glob
 import json
 import os
@@ -647,33 +646,6 @@ def written_by_others(place):
         equal({kind for kind in own if own[kind] != inside["namespaces"][kind]}, kinds)
 
 
-def sealed_copy(place):
-    """the host's file of the tool is not what runs: a container finds a sealed copy in memory"""
-    process = start(place, shell("echo ready; sleep 30"))
-    equal(process.stdout.readline(), "ready\n")
-    exe = "/proc/%d/exe" % process.pid
-    contains(os.readlink(exe), "/memfd:syncdemo")
-    with open(exe, "rb") as copy, open(tool.TOOL, "rb") as original:
-        ok(copy.read() == original.read(), "the copy is another program")
-        seals = fcntl.fcntl(copy, 1034)         # F_GET_SEALS
-    equal(seals & 15, 15)
-    try:
-        os.close(os.open(exe, os.O_RDWR))
-        ok(False, "it can be written")
-    except OSError:
-        pass
-    process.kill()
-    tool.finish(process)
-    # An image's shell that is a link to the file that executes it: what it starts is the copy, not the host's file.
-    before = os.stat(tool.TOOL)
-    config = configuration("/bin/again", "--version")
-    prepared(place, config)
-    os.symlink("/proc/self/exe", place.rootfs + "/bin/again")
-    tool.run("run", "--bundle", place.bundle, "test")
-    after = os.stat(tool.TOOL)
-    equal((before.st_mode, before.st_mtime_ns, before.st_size), (after.st_mode, after.st_mtime_ns, after.st_size))
-
-
 def masked_null(place):
     """a masked file shows the host's null device, whose owner and mode are not the container's"""
     before = os.stat("/dev/null")
@@ -686,9 +658,9 @@ def masked_null(place):
     equal((before.st_mode, before.st_uid, before.st_gid), (after.st_mode, after.st_uid, after.st_gid))
 
 
-TESTS = [sealed_copy, masked_null, plain, program_by_path, closed_streams, namespaces, loopback, names, user, capabilities, no_new_privileges, limits,
-         oom_score, directory, user_namespace, several_extents, ordinary_user, exit_status, signals, ignored_hangup,
-         signal_before, killed, killed_early, killed_container, pid_file, trace, working_directory, child_errors, refused,
+TESTS = [masked_null, plain, program_by_path, closed_streams, namespaces, loopback, names, user, capabilities,
+         no_new_privileges, limits, oom_score, directory, user_namespace, several_extents, ordinary_user, exit_status,
+         signals, ignored_hangup, signal_before, killed, killed_early, killed_container, pid_file, trace, working_directory, child_errors, refused,
          control_groups, hundred, written_by_others]
 
 if __name__ == "__main__":

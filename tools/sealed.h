@@ -10,7 +10,7 @@
 #include <initsync.h>
 
 /*
- * sealed_restart() - execute this program again from a sealed copy in memory; 0 when it runs from one already
+ * sealed_restart() - execute this program again from a sealed copy of its executable; 0 when it runs from one already
  *
  * Return: 0, or a negative errno: to go on from the host's file would be unsafe.
  */

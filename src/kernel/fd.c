@@ -25,3 +25,11 @@ int fd_above_stdio(int fd) {
 void fd_closep(int *fd) {
         *fd = fd_close(*fd);
 }
+
+/* The C library's: its structure has other sizes than the kernel's on some architectures. */
+int fd_statfs(int fd, struct statfs *ret) {
+        int kept = errno, r = fstatfs(fd, ret) < 0 ? -errno : 0;
+
+        errno = kept;
+        return r;
+}

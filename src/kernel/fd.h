@@ -4,6 +4,7 @@
 
 /* Owning descriptors. */
 
+#include <sys/vfs.h>
 #include "base/attr.h"
 
 /* fd_close() - close, unless it is negative; always -1, so that `fd = fd_close(fd)` leaves nothing behind */
@@ -18,6 +19,9 @@ int fd_dup(int fd);
  * An embedder that closed its stdin would otherwise find our socket where its child expects fd 0.
  */
 int fd_above_stdio(int fd);
+
+/* fd_statfs() - fstatfs(2), also of an O_PATH descriptor; 0 or a negative errno */
+int fd_statfs(int fd, struct statfs *ret);
 
 /* fd_take() - hand over: the variable owns nothing afterwards */
 static inline int fd_take(int *fd) {

@@ -2,6 +2,7 @@
 #include <string.h>
 #include "kernel/fd.h"
 #include "kernel/features.h"
+#include "kernel/overlay.h"
 #include "kernel/syscalls.h"
 
 /*
@@ -94,6 +95,22 @@ static int has_id_mapped_mounts(void) {
         return has_mount_setattr();     /* the two came in one release */
 }
 
+/* Over another empty file system, so that nothing of the host's can be the reason. */
+static int has_overlay_layer_fd(void) {
+        const char *call;
+        _cleanup_fd_ int lower = overlay_tmpfs(&call);
+        _cleanup_fd_ int mount = lower < 0 ? lower : overlay_over(lower, &call);
+
+        return mount >= 0 ? 1 : mount == -EPERM ? -EPERM : 0;
+}
+
+/* EACCES: the kernel has it, and vm.memfd_noexec forbids it. */
+static int has_memfd_exec(void) {
+        _cleanup_fd_ int fd = sys_memfd_create("", SYS_MFD_CLOEXEC | SYS_MFD_EXEC);
+
+        return fd >= 0 ? 1 : fd == -EPERM || fd == -EACCES ? -EPERM : 0;
+}
+
 static const struct {
         const char *name;
         int (*probe)(void);
@@ -111,6 +128,8 @@ static const struct {
         { "pidfd_namespaces", has_pidfd_namespaces },
         { "pidfd_info", has_pidfd_info },
         { "so_passrights", has_passrights },
+        { "overlay_layer_fd", has_overlay_layer_fd },
+        { "memfd_exec", has_memfd_exec },
 };
 
 PUBLIC int initsync_feature(const char *name) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include "kernel/fd.h"
 #include "kernel/procfs.h"
 #include "kernel/syscalls.h"
@@ -10,11 +9,9 @@
 static int is_procfs_root(int fd) {
         struct statfs fs;
         struct sys_statx stx;
-        int kept = errno, ok;
 
-        ok = fstatfs(fd, &fs) == 0 && fs.f_type == SYS_PROC_SUPER_MAGIC;
-        errno = kept;
-        return ok && sys_statx(fd, "", SYS_AT_EMPTY_PATH, SYS_STATX_INO, &stx) == 0 && stx.ino == 1;
+        return fd_statfs(fd, &fs) == 0 && fs.f_type == SYS_PROC_SUPER_MAGIC &&
+               sys_statx(fd, "", SYS_AT_EMPTY_PATH, SYS_STATX_INO, &stx) == 0 && stx.ino == 1;
 }
 
 /* In another pid namespace's procfs our numbers name strangers. */
@@ -29,14 +26,20 @@ static int shows_our_pids(int fd) {
         return strcmp(link, self) == 0;
 }
 
-int procfs_open(void) {
+static int open_root(void) {
         _cleanup_fd_ int fd = fd_above_stdio(sys_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
 
         if (fd < 0)
                 return fd == -ENOENT ? -ENOSYS : fd;
-        if (!is_procfs_root(fd) || !shows_our_pids(fd))
-                return -ENOSYS;
-        return fd_take(&fd);
+        return is_procfs_root(fd) ? fd_take(&fd) : -ENOSYS;
+}
+
+int procfs_open(void) {
+        _cleanup_fd_ int fd = open_root();
+
+        if (fd < 0)
+                return fd;
+        return shows_our_pids(fd) ? fd_take(&fd) : -ENOSYS;
 }
 
 int procfs_keeps_pids(int procfs) {
@@ -63,4 +66,27 @@ int procfs_open_pid(int procfs, int pid, const char *name, int flags) {
                 r = sys_openat2(procfs, path, &how);
         while (r == -EAGAIN || r == -EINTR);    /* EAGAIN: somebody renamed something; procfs has no renames of its own */
         return fd_above_stdio(r);
+}
+
+int procfs_open_exe(int flags, char *link, size_t size) {
+        /* To the link, which is not followed here: that would leave procfs, and mounts on the way could not be told from it. */
+        struct sys_open_how how = {
+                .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+                .resolve = SYS_RESOLVE_BENEATH | SYS_RESOLVE_NO_XDEV,
+        };
+        _cleanup_fd_ int procfs = open_root(), fd = -1;
+        ssize_t n;
+
+        if (procfs < 0)
+                return procfs;
+        do
+                fd = sys_openat2(procfs, "self/exe", &how);
+        while (fd == -EAGAIN || fd == -EINTR);
+        if (fd < 0)
+                return fd == -ENOENT ? -ENOSYS : fd;    /* a procfs that does not show us */
+        n = sys_readlinkat(fd, "", link, size - 1);
+        if (n < 0)
+                return (int)n;
+        link[n] = '\0';
+        return fd_above_stdio(sys_openat(procfs, "self/exe", flags | O_CLOEXEC));
 }

@@ -2,6 +2,8 @@
 #ifndef KERNEL_PROCFS_H
 #define KERNEL_PROCFS_H
 
+#include <stddef.h>
+
 /* A /proc that is one: procfs itself, of this process's own pid namespace, with nothing mounted over what is opened. */
 
 /*
@@ -20,5 +22,15 @@ int procfs_keeps_pids(int procfs);
 
 /* procfs_open_pid() - open "@pid/@name" below @procfs, through no symlink and no mount point; @flags as for open(2) */
 int procfs_open_pid(int procfs, int pid, const char *name, int flags);
+
+/*
+ * procfs_open_exe() - open the running executable itself, wherever its name leads by now; @flags as for open(2)
+ * @link:       gets what the kernel calls it: a path, if it still has one; @size bytes at most, terminated
+ *
+ * The procfs may be that of another pid namespace: "self" is this process in each one that shows it at all.
+ *
+ * Return: a descriptor; -ENOSYS without a usable /proc; -EXDEV where something is mounted over this process in it.
+ */
+int procfs_open_exe(int flags, char *link, size_t size);
 
 #endif /* KERNEL_PROCFS_H */

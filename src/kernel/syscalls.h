@@ -57,6 +57,8 @@ struct sys_mount_attr {
         uint64_t attr_set, attr_clr, propagation, userns_fd;
 };
 #define SYS_MOUNT_ATTR_RDONLY 0x01
+#define SYS_MOUNT_ATTR_NOSUID 0x02
+#define SYS_MOUNT_ATTR_NODEV 0x04
 #define SYS_MOUNT_ATTR_IDMAP 0x00100000
 #define SYS_FSCONFIG_SET_FLAG 0
 #define SYS_FSCONFIG_SET_STRING 1
@@ -90,7 +92,10 @@ struct sys_statx {
         uint64_t spare[13];
 };
 #define SYS_STATX_TYPE 0x1
+#define SYS_STATX_MTIME 0x40
+#define SYS_STATX_CTIME 0x80
 #define SYS_STATX_INO 0x100
+#define SYS_STATX_SIZE 0x200
 #define SYS_STATX_MNT_ID 0x1000                 /* since 5.8 */
 #define SYS_STATX_MNT_ID_UNIQUE 0x4000          /* since 6.8 */
 #define SYS_STATX_ATTR_MOUNT_ROOT 0x2000        /* since 5.8 */
@@ -132,7 +137,20 @@ struct sys_pidfd_info {                         /* the first version, 64 bytes *
 #define SYS_P_PIDFD 3                           /* since 5.4 */
 #define SYS_WALL 0x40000000
 #define SYS_SO_PASSRIGHTS 83                    /* since 6.16 */
+#define SYS_MFD_CLOEXEC 0x01U
+#define SYS_MFD_ALLOW_SEALING 0x02U
+#define SYS_MFD_EXEC 0x10U                      /* since 6.3 */
+#define SYS_F_ADD_SEALS 1033
+#define SYS_F_GET_SEALS 1034
+#define SYS_F_SEAL_SEAL 0x01
+#define SYS_F_SEAL_SHRINK 0x02
+#define SYS_F_SEAL_GROW 0x04
+#define SYS_F_SEAL_WRITE 0x08
+#define SYS_F_SEAL_EXEC 0x20                    /* since 6.3 */
+
 #define SYS_PROC_SUPER_MAGIC 0x9fa0
+#define SYS_TMPFS_MAGIC 0x01021994
+#define SYS_OVERLAYFS_MAGIC 0x794c7630
 
 RAW static inline int sys_close(int fd) {
         return (int)RAW_CALL(SYS_close, fd, 0, 0, 0, 0, 0);
@@ -316,6 +334,15 @@ RAW static inline int sys_mount_setattr(int dirfd, const char *path, unsigned fl
 
 RAW static inline int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags) {
         return (int)RAW_CALL(NR_move_mount, from, from_path, to, to_path, flags, 0);
+}
+
+RAW static inline int sys_memfd_create(const char *name, unsigned flags) {
+        return (int)RAW_CALL(SYS_memfd_create, name, flags, 0, 0, 0, 0);
+}
+
+/* From where the one file stands to where the other does. */
+RAW static inline ssize_t sys_sendfile(int to, int from, size_t n) {
+        return RAW_CALL(SYS_sendfile, to, from, NULL, n, 0, 0);
 }
 
 RAW static inline int sys_statmount(const struct sys_mnt_id_req *request, struct sys_statmount *ret, size_t size) {
