@@ -32,6 +32,7 @@ UNIT_TESTS = \
 	tests/test-session-ok \
 	tests/test-session-order \
 	tests/test-session-rules \
+	tests/test-session-sender \
 	tests/test-session-signals \
 	tests/test-session-silent \
 	tests/test-session-slow \
