@@ -82,7 +82,9 @@ PYTHON_TESTS = \
 	tests/tool-mounts.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
-	tests/tool-run.py
+	tests/tool-run.py \
+	tests/tool-seccomp.py \
+	tests/tool-seccomp-agent.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall
@@ -90,8 +92,11 @@ tests_support_deny_syscall_LDADD =
 
 # What runs inside of containers. Without sanitizers, which cannot be linked statically.
 if HAVE_STATIC
-check_PROGRAMS += tests/support/probe
+check_PROGRAMS += tests/support/calls tests/support/probe
 endif
+tests_support_calls_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
+tests_support_calls_LDFLAGS = -all-static
+tests_support_calls_LDADD =
 tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_probe_LDFLAGS = -all-static
 tests_support_probe_LDADD =
@@ -203,5 +208,6 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/run-tap.sh \
 	tests/support/container.py \
 	tests/support/hooks.py \
+	tests/support/agent.py \
 	tests/support/tool.py \
 	tests/tap.sh

@@ -138,7 +138,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         if (r == 0)
                 r = signals_open(&signal_fd, reterr);
         if (r == 0)
-                r = spawn(spawned, bundle, reterr);
+                r = spawn(spawned, bundle, options->seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0, reterr);
         if (r == 0)
                 r = watchdog_start(watchdog, spawned->pidfd, reterr);
         if (r < 0)
@@ -147,6 +147,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         job.trace = trace;
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
+        job.seccomp_fd = options->seccomp_fd;
+        job.stop_fd = signal_fd;
         r = serve(&job, spawned, signal_fd, reterr);
         number = r;
         if (r == 0)

@@ -41,7 +41,8 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
         return r < 0 ? r : init_run(bundle, child, lifeline, reterr);
 }
 
-static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int go_fd) {
+static _Noreturn void child_main(const struct bundle *bundle, uint64_t child_flags, int socket_fd, int go_fd) {
+        struct initsync_child_options options = INITSYNC_CHILD_OPTIONS_INIT;
         struct initsync_child *child = NULL;
         struct initsync_error error;
         int keep[] = { socket_fd, go_fd }, lifeline;
@@ -59,7 +60,8 @@ static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int
                 _exit(1);
         close(go_fd);
         lifeline = fcntl(socket_fd, F_DUPFD_CLOEXEC, 3);
-        if (initsync_child_new(&child, socket_fd, NULL, &error) < 0)
+        options.flags = child_flags;
+        if (initsync_child_new(&child, socket_fd, &options, &error) < 0)
                 _exit(1);
         become(bundle, child, lifeline, &error);
         initsync_child_fail(child, &error);
@@ -102,7 +104,7 @@ static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error
         return r < 0 ? fault_call(reterr, r, "write", "config.json: linux.gidMappings: gid_map") : 0;
 }
 
-int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_error *reterr) {
+int spawn(struct spawned *spawned, const struct bundle *bundle, uint64_t child_flags, struct initsync_error *reterr) {
         struct kernel_clone_args args = {
                 .flags = (uint64_t)bundle->namespaces | KERNEL_CLONE_PIDFD,
                 .pidfd = (uintptr_t)&spawned->pidfd,
@@ -125,7 +127,7 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_
                 return fault_in(reterr, "config.json: linux.namespaces");
         }
         if (r == 0)
-                child_main(bundle, child_fd, go_read);
+                child_main(bundle, child_flags, child_fd, go_read);
         spawned->pid = r;
         if (bundle->namespaces & CLONE_NEWUSER) {
                 r = map_ids(spawned->pid, bundle, reterr);

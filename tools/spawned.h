@@ -18,11 +18,12 @@ struct spawned {
 
 /*
  * spawn() - start the child half for @bundle
+ * @child_flags: INITSYNC_CHILD_*
  *
  * Its ids are mapped when this returns, and it is in its mount namespace. It is killed when the calling thread ends. For
  * spawn_end() also after a failure.
  */
-int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_error *reterr);
+int spawn(struct spawned *spawned, const struct bundle *bundle, uint64_t child_flags, struct initsync_error *reterr);
 
 /* spawn_signal() - to the process; one that has ended is no error */
 void spawn_signal(const struct spawned *spawned, int number);
