@@ -414,10 +414,16 @@ int initsync_child_hooks(struct initsync_child *child, struct initsync_error *re
 int initsync_child_ready(struct initsync_child *child, struct initsync_error *reterr);
 
 /**
- * initsync_child_prepare_seccomp() - get ready to hand a seccomp listener to the parent, before the filter is loaded
+ * initsync_child_prepare_seccomp() - get ready for a filter of system calls, before it is loaded
  *
- * After initsync_child_ready(). From here on the child calls nothing but initsync_child_seccomp(), initsync_child_fail() when
- * the filter cannot be loaded or the execution fails (it may need what the filter denies), and initsync_child_free().
+ * After initsync_child_ready(), also for a filter without a listener. From here on the child calls nothing but
+ * initsync_child_seccomp(), initsync_child_fail() when the filter cannot be loaded or the execution fails, and
+ * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate.
+ *
+ * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
+ * listener: sendmsg(2) may be denied here then. It ends with that, or with this process, and is not to be reaped; for that,
+ * SIGCHLD gets its default action with SA_NOCLDWAIT, which execve(2) clears. Where no process can be made (RLIMIT_NPROC;
+ * after unshare(CLONE_NEWPID)) initsync_child_seccomp() makes one sendmsg(2) itself.
  *
  * Return: as above; -ENOMEM.
  */
@@ -427,8 +433,8 @@ int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync
  * initsync_child_seccomp() - hand the seccomp listener to the parent, after the filter is loaded
  * @listener_fd: stays the caller's
  *
- * Makes no system call but write(2) and read(2), and with INITSYNC_CHILD_SECCOMP_FD one sendmsg(2), and does not allocate. A
- * parent that is gone is -ECONNRESET: a socket of this type raises no SIGPIPE.
+ * Makes no system call but write(2) and read(2), and does not allocate. A parent that is gone is -ECONNRESET: a socket of
+ * this type raises no SIGPIPE.
  *
  * Return: as above; -EBADF for a negative @listener_fd.
  */

@@ -35,6 +35,7 @@ UNIT_TESTS = \
 	tests/test-session-ok \
 	tests/test-session-order \
 	tests/test-session-rules \
+	tests/test-session-sender \
 	tests/test-session-signals \
 	tests/test-session-silent \
 	tests/test-session-slow \
@@ -90,6 +91,8 @@ PYTHON_TESTS = \
 	tests/tool-relay.py \
 	tests/tool-run.py \
 	tests/tool-seal.py \
+	tests/tool-seccomp-agent.py \
+	tests/tool-seccomp.py \
 	tests/tool-terminal.py \
 	tests/tool-tty.py
 
@@ -99,11 +102,14 @@ tests_support_deny_syscall_LDADD =
 
 # What runs inside of containers. Without sanitizers, which cannot be linked statically.
 if HAVE_STATIC
-check_PROGRAMS += tests/support/hostile tests/support/probe
+check_PROGRAMS += tests/support/calls tests/support/hostile tests/support/probe
 endif
 tests_support_hostile_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_hostile_LDFLAGS = -all-static
 tests_support_hostile_LDADD =
+tests_support_calls_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
+tests_support_calls_LDFLAGS = -all-static
+tests_support_calls_LDADD =
 tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_probe_LDFLAGS = -all-static
 tests_support_probe_LDADD =
@@ -229,6 +235,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/run-tap.sh \
 	tests/support/container.py \
 	tests/support/hooks.py \
+	tests/support/agent.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
 	tests/tap.sh

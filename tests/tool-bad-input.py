@@ -304,7 +304,7 @@ CHANGES = (
     *(("linux.devices", [device(path="/ok"), wrong], r"linux.devices\[1\]" + pattern) for wrong, pattern in DEVICES),
     ("linux.devices", ["/dev/null"], r"linux.devices\[0\]: expected an object, not a string"),
     ("linux.devices", [device()] * 4097, "linux.devices: more than 4096"),
-    ("linux.seccomp", {"defaultAction": "x"}, "linux.seccomp: not supported yet"),
+    ("linux.seccomp", {"defaultAction": "x"}, "linux.seccomp.defaultAction: x: expected SCMP_ACT_ALLOW"),
     ("linux.sysctl", {"a": "b"}, "linux.sysctl: not supported yet"),
     ("linux.maskedPaths", ["/x", "proc"], r"linux.maskedPaths\[1\]: expected an absolute path"),
     ("linux.maskedPaths", [""], r"linux.maskedPaths\[0\]: expected an absolute path"),

@@ -231,8 +231,8 @@ def bad_bundles(place):
     for changes, line in (({"hooks": {"poststart": [{"path": "/bin/true", "timeout": 0}]}},
                            "hooks.poststart[0].timeout: expected 1 to 2147483647 seconds"),
                           ({"annotations": {"a": 1}}, "annotations.a: expected a string, not an integer"),
-                          ({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"}}},
-                           "linux.seccomp.listenerPath: not supported yet")):
+                          ({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": 1}}},
+                           "linux.seccomp.listenerPath: expected a string, not an integer")):
         _, parent = serve(place, ["hooks", "ready"], *bundle(place, **changes))
         equal(parent, (1, "", "syncdemo: config.json: %s\n" % line))
     _, parent = serve(place, ["hooks", "ready"], *bundle(place, linux={"resources": {"memory": {}}}, hooks={"prestart": []}))

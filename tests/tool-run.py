@@ -568,7 +568,6 @@ def refused(place):
             (changed(uidMappings=MAP, gidMappings=MAP), "linux.uidMappings: without a user namespace in linux.namespaces"),
             (changed(namespaces=[{"type": "mount"}]) | {"hostname": "x"},
              "hostname: without a uts namespace in linux.namespaces"),
-            (changed(seccomp={"defaultAction": "SCMP_ACT_ALLOW"}), "linux.seccomp: not supported yet"),
             (changed(sysctl={"a": "b"}), "linux.sysctl: not supported yet"),
             (changed(timeOffsets={"boottime": {}}), "linux.timeOffsets: not supported yet"),
             (changed() | {"hooks": {"poststop": [{"path": "true"}]}}, "hooks.poststop[0].path: expected an absolute path")):

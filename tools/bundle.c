@@ -29,6 +29,7 @@ struct bundle *bundle_free(struct bundle *bundle) {
         free(bundle->readonly);
         process_clear(&bundle->process);
         bundle_hooks_clear(bundle);
+        filter_clear(&bundle->filter);
         free(bundle->root);
         free(bundle->path);
         json_object_put(bundle->config);
@@ -211,6 +212,8 @@ static int read_linux(struct bundle *bundle, const struct node *config, enum bun
                 r = bundle_devices(bundle, &linux_, reterr);
         if (r == 0 && half == BUNDLE_CHILD)
                 r = read_propagation(bundle, &linux_, reterr);
+        if (r == 0)
+                r = filter_read(&bundle->filter, &linux_, reterr);
         return r;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 #include <initsync.h>
+#include "filter.h"
 #include "hook.h"
 #include "node.h"
 #include "process.h"
@@ -88,6 +89,7 @@ struct bundle {
         struct bundle_map uids, gids;   /* of the container's user namespace */
         int namespaces;                 /* CLONE_NEW* of all in linux.namespaces */
         const char *hostname, *domainname;      /* or NULL */
+        struct filter filter;
         struct process process;         /* for the parent its limits only */
         struct hook_list hooks[N_HOOK_KINDS];
 };

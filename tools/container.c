@@ -41,7 +41,7 @@ int container_enter(const struct bundle *bundle, struct initsync_error *reterr) 
         return 0;
 }
 
-int container_exec(const struct bundle *bundle, mode_t mask, struct initsync_error *reterr) {
+int container_exec(const struct bundle *bundle, struct initsync_child *child, mode_t mask, struct initsync_error *reterr) {
         int r;
 
         r = kernel_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
@@ -51,6 +51,9 @@ int container_exec(const struct bundle *bundle, mode_t mask, struct initsync_err
         signals_reset();
         umask(bundle->process.has_umask ? bundle->process.umask : mask);
         environ = bundle->process.env;          /* execvp() looks for PATH there */
+        r = filter_load(&bundle->filter, child, reterr);
+        if (r < 0)
+                return r;
         execvp(bundle->process.args[0], bundle->process.args);
         r = -errno;
         fault_call(reterr, r, "execve", bundle->process.args[0]);

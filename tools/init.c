@@ -98,14 +98,15 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
                 r = console_enter(slave, reterr);
         }
         if (r == 0)
-                r = privileges_enter(&bundle->process, lifeline, reterr);
+                r = privileges_enter(&bundle->process, filter_privileged(&bundle->filter, bundle->process.no_new_privileges),
+                                     lifeline, reterr);
         if (r == 0 && !inside)
                 r = container_enter(bundle, reterr);
         if (r == 0)
                 r = start_hooks(bundle, mask, lifeline, reterr);
         fd_closep(&lifeline);
         if (r == 0)
-                r = container_exec(bundle, mask, reterr);
+                r = container_exec(bundle, child, mask, reterr);
         /* What went wrong is told where whoever started this looks for it. */
         if (messages >= 0)
                 dup2(messages, STDERR_FILENO);
@@ -162,6 +163,8 @@ static int start(const struct options *options, struct initsync_error *reterr) {
                 child_options.trace = trace_event;
                 child_options.userdata = trace;
         }
+        if (options->seccomp_fd)
+                child_options.flags = INITSYNC_CHILD_SECCOMP_FD;
         /* While the socket is still ours to look at. */
         own = namespaces_own_mounts(options->sync_fd, reterr);
         lifeline = fcntl(options->sync_fd, F_DUPFD_CLOEXEC, 3);

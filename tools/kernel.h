@@ -150,6 +150,11 @@ static inline pid_t kernel_clone3(struct kernel_clone_args *args) {
         return kernel_result(syscall(SYS_clone3, args, sizeof(*args)));
 }
 
+/* 0, or with SECCOMP_FILTER_FLAG_NEW_LISTENER a descriptor that is close-on-exec. */
+static inline int kernel_seccomp_filter(unsigned flags, const void *program) {
+        return kernel_result(syscall(SYS_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, flags, program));
+}
+
 static inline int kernel_close_range(unsigned first, unsigned last, unsigned flags) {
         return kernel_result(syscall(SYS_close_range, first, last, flags));
 }

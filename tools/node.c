@@ -121,3 +121,29 @@ int node_u32(const struct node *object, const char *key, uint32_t *ret, struct i
         *ret = (uint32_t)number;
         return 0;
 }
+
+/* json-c takes an integer that is too large for the largest one; node_load() has left a mark if there is any. */
+static bool saturated(const struct node *node) {
+        if (json_object_get_uint64(node->value) != UINT64_MAX)
+                return false;
+        while (node->up)
+                node = node->up;
+        return json_object_get_userdata(node->value) != NULL;
+}
+
+int node_u64(const struct node *object, const char *key, bool required, uint64_t *ret, struct initsync_error *reterr) {
+        struct node node;
+        int r;
+
+        r = node_member(object, key, json_type_int, &node, reterr);
+        if (r == 0 && required)
+                return node_required(object, key, json_type_int, &node, reterr);
+        *ret = 0;
+        if (r <= 0)
+                return r;
+        /* As an unsigned one, a negative number is 0. */
+        if (json_object_get_int64(node.value) < 0 || saturated(&node))
+                return node_refuse(&node, reterr, -ERANGE, "expected 0 to 18446744073709551615");
+        *ret = json_object_get_uint64(node.value);
+        return 0;
+}

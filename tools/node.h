@@ -7,6 +7,7 @@
  * Nodes live on the stack; each points to the one that it is part of. Types are exact: nothing is converted.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <initsync.h>
@@ -48,6 +49,9 @@ int node_strings(const struct node *array, char ***ret_strings, struct initsync_
 
 /* node_u32() - the member @key, which must be there, an integer of 0 to 4294967295 */
 int node_u32(const struct node *object, const char *key, uint32_t *ret, struct initsync_error *reterr);
+
+/* node_u64() - the member @key, an integer of 0 to 18446744073709551615; 0 where it is not @required and not there */
+int node_u64(const struct node *object, const char *key, bool required, uint64_t *ret, struct initsync_error *reterr);
 
 /* node_refuse() - fill @reterr with "config.json: PATH: " and a sentence, return @code */
 int node_refuse(const struct node *node, struct initsync_error *reterr, int code, const char *format, ...)

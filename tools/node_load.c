@@ -84,6 +84,29 @@ static const char *scan(const char *text, size_t size, size_t *at, size_t *ret_c
         return NULL;
 }
 
+/* Whether an integer in @text is larger than 64 bits can hold. */
+static bool has_too_large(const char *text, size_t size) {
+        static const char most[] = "18446744073709551615";
+        const size_t digits = sizeof(most) - 1;
+        bool string = false;
+        size_t at, n;
+
+        for (at = 0; at < size; at++) {
+                if (text[at] == '"')
+                        string = !string;
+                if (string && text[at] == '\\')
+                        at++;
+                if (string || text[at] < '0' || text[at] > '9')
+                        continue;
+                for (n = 1; at + n < size && text[at + n] >= '0' && text[at + n] <= '9'; n++)
+                        ;
+                if (n > digits || (n == digits && memcmp(text + at, most, digits) > 0))
+                        return true;
+                at += n - 1;
+        }
+        return false;
+}
+
 static size_t count_keys(struct json_object *value) {
         size_t n = 0, i;
 
@@ -138,6 +161,9 @@ static int parse(const char *path, const char *text, size_t size, struct json_ob
                 return fault(reterr, -EINVAL, "%s:%zu: something follows the object", path, line_of(text, end));
         if (count_keys(value) != colons)
                 return fault(reterr, -EINVAL, "%s: an object has the same key twice", path);
+        /* For node_u64(): which one it is, is seen there. */
+        if (has_too_large(text, size))
+                json_object_set_userdata(value, value, NULL);
         *ret_value = take_ptr(value);
         return 0;
 }

@@ -32,6 +32,8 @@ static const struct row {
         { "console-socket",  TEXT,   offsetof(struct options, console_socket),  COMMAND_RUN, 0, 0, 0 },
         { "pid-file",        TEXT,   offsetof(struct options, pid_file),        COMMAND_RUN, 0, 0, 0 },
         { "allow-any-mount", FLAG,   offsetof(struct options, allow_any_mount), COMMAND_PARENT, 0, 0, 0 },
+        { "seccomp-fd",      FLAG,   offsetof(struct options, seccomp_fd),      COMMAND_PARENT | COMMAND_INIT | COMMAND_RUN,
+                                                                                0, 0, 0 },
         { "timeout",         NUMBER, offsetof(struct options, timeout),         COMMAND_PARENT, 0, 1, INT_MAX / 1000 },
         { "trace",           TRACE,  offsetof(struct options, trace),           COMMAND_PARENT | COMMAND_INIT | COMMAND_RUN,
                                                                                 0, 0, 0 },

@@ -24,7 +24,7 @@ struct options {
         int timeout;                    /* seconds; 0 when not given */
         const char *bundle, *pid_file, *console_socket;
         const char *map_uids, *map_gids;
-        bool allow_any_mount, recursive, help;
+        bool allow_any_mount, seccomp_fd, recursive, help;
         bool trace;
         const char *trace_file;         /* NULL for a diagram */
         char **args;                    /* what is no option; NULL-terminated */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <poll.h>
 #include <signal.h>
+#include "agent.h"
 #include "cleanup.h"
 #include "commands.h"
 #include "kernel.h"
@@ -34,6 +35,16 @@ static int on_ready(void *userdata, struct initsync_error *reterr) {
         return r < 0 ? r : pid_file_write(job->pid_file, job->pid, reterr);
 }
 
+/* Before its answer, so that no call is ever made that has nobody to decide it. */
+static int on_seccomp(int fd, void *userdata, struct initsync_error *reterr) {
+        const struct parent_job *job = userdata;
+        const int stop[] = { job->stop_fd, job->pidfd };
+        int r = agent_give(job->bundle, job->pid, fd, job->timeout_ms, stop, reterr);
+
+        fd_closep(&fd);
+        return r;
+}
+
 static void on_trace(const struct initsync_trace_event *event, void *userdata) {
         const struct parent_job *job = userdata;
 
@@ -61,11 +72,13 @@ int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int 
         _cleanup_free_ struct initsync_mount *mounts = NULL;
         struct initsync_parent_options options = {
                 .size = sizeof(options),
-                .flags = job->allow_any_mount ? INITSYNC_PARENT_ALLOW_ANY_MOUNT : 0,
+                .flags = (job->allow_any_mount ? INITSYNC_PARENT_ALLOW_ANY_MOUNT : 0) |
+                         (job->seccomp_fd ? INITSYNC_PARENT_SECCOMP_FD : 0),
                 .timeout_ms = job->timeout_ms,
                 .budget_ms = job->timeout_ms,
                 .hooks = on_hooks,
                 .ready = on_ready,
+                .seccomp = job->bundle && job->bundle->filter.notify ? on_seccomp : NULL,
                 .trace = job->trace ? on_trace : NULL,
                 .userdata = job,
         };
@@ -163,7 +176,9 @@ static int start(const struct options *options, struct initsync_error *reterr) {
         _cleanup_fd_ int pidfd = -1;
         struct parent_job job = {
                 .allow_any_mount = options->allow_any_mount,
+                .seccomp_fd = options->seccomp_fd,
                 .timeout_ms = options->timeout * 1000,
+                .stop_fd = -1,
                 .pid = options->pid,
                 .hooks = HOOKS_NONE,
         };

@@ -16,7 +16,9 @@
 struct parent_job {
         const struct bundle *bundle;    /* its binds are allowed, hooks run, limits set; NULL: no mount is allowed */
         bool allow_any_mount;           /* instead of a bundle */
+        bool seccomp_fd;                /* the child sends its listener, instead of that it is taken from it */
         int timeout_ms;                 /* 0: the library's own */
+        int stop_fd;                    /* readable when there is no point in waiting for anybody; or -1 */
         struct trace *trace;            /* or NULL */
         pid_t pid;                      /* the child */
         int pidfd;                      /* of it; stays the caller's */

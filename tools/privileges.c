@@ -91,15 +91,16 @@ static uint64_t permitted(void) {
         return set;
 }
 
-static int set_capabilities(const uint64_t sets[static N_CAPABILITY_SETS], uint64_t can, struct initsync_error *reterr) {
+static int set_capabilities(const uint64_t sets[static N_CAPABILITY_SETS], uint64_t still, uint64_t can,
+                            struct initsync_error *reterr) {
         cap_t caps = cap_init();
         int r;
 
         if (!caps)
                 return fault_call(reterr, -errno, "cap_init", NULL);
-        r = fill(caps, CAP_PERMITTED, sets[CAPABILITY_PERMITTED] & can);
+        r = fill(caps, CAP_PERMITTED, (sets[CAPABILITY_PERMITTED] | still) & can);
         if (r == 0)
-                r = fill(caps, CAP_EFFECTIVE, sets[CAPABILITY_EFFECTIVE] & can);
+                r = fill(caps, CAP_EFFECTIVE, (sets[CAPABILITY_EFFECTIVE] | still) & can);
         if (r == 0)
                 r = fill(caps, CAP_INHERITABLE, sets[CAPABILITY_INHERITABLE] & can);
         if (r == 0 && cap_set_proc(caps) < 0)
@@ -123,7 +124,7 @@ static int set_ambient(uint64_t set, struct initsync_error *reterr) {
  * The bounding set while there is CAP_SETPCAP to drop from it; then the ids, across which the permitted set is kept, not the
  * effective one; then the rest.
  */
-static int enter(const struct process *process, struct initsync_error *reterr) {
+static int enter(const struct process *process, uint64_t still, struct initsync_error *reterr) {
         const uint64_t *sets = process->capabilities;
         uint64_t can = permitted();
         int r;
@@ -134,7 +135,7 @@ static int enter(const struct process *process, struct initsync_error *reterr) {
         if (r == 0)
                 r = set_ids(process->uid, process->gid, process->groups, process->n_groups, reterr);
         if (r == 0)
-                r = set_capabilities(sets, can, reterr);
+                r = set_capabilities(sets, still, can, reterr);
         if (r == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
                 r = fault_call(reterr, -errno, "prctl", NULL);
         /*
@@ -164,13 +165,13 @@ int privileges_new_keyring(struct initsync_error *reterr) {
         return fault_call(reterr, -errno, "keyctl", "session keyring");
 }
 
-int privileges_enter(const struct process *process, int lifeline, struct initsync_error *reterr) {
+int privileges_enter(const struct process *process, uint64_t still, int lifeline, struct initsync_error *reterr) {
         int r, number = 0;
 
         prctl(PR_GET_PDEATHSIG, &number, 0, 0, 0);
         if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return fault_call(reterr, -errno, "prctl", "config.json: process.noNewPrivileges");
-        r = enter(process, reterr);
+        r = enter(process, still, reterr);
         if (r == 0)
                 r = keep_death_signal(number, reterr);
         if (r == 0 && number && orphaned(lifeline))

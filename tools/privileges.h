@@ -22,10 +22,11 @@ int privileges_new_keyring(struct initsync_error *reterr);
 
 /*
  * privileges_enter() - take the ids, the capabilities and no_new_privs of @process
+ * @still:    capabilities to have beyond those until the execution, as far as they are there
  * @lifeline: a socket to the parent
  *
  * Keeps the signal too, and fails if there is one and the parent is gone.
  */
-int privileges_enter(const struct process *process, int lifeline, struct initsync_error *reterr);
+int privileges_enter(const struct process *process, uint64_t still, int lifeline, struct initsync_error *reterr);
 
 #endif /* PRIVILEGES_H */

@@ -152,7 +152,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
         struct terminal terminal = TERMINAL_NONE;
-        _cleanup_fd_ int signal_fd = -1, console = -1, theirs = -1;
+        struct spawn_how how = { options->seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0, -1 };
+        _cleanup_fd_ int signal_fd = -1, console = -1;
         int r;
 
         /* Whoever started us may ignore it, and then nothing would be left to wait for. */
@@ -164,7 +165,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
                 r = bundle_startable(bundle, reterr);
         }
         if (r == 0)
-                r = open_console(options, &bundle->process, &terminal, &console, &theirs, reterr);
+                r = open_console(options, &bundle->process, &terminal, &console, &how.console, reterr);
         if (r == 0 && options->trace) {
                 r = trace_new(&trace, options->trace_file, stderr, "parent");
                 if (r < 0)
@@ -173,8 +174,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         if (r == 0)
                 r = signals_open(&signal_fd, reterr);
         if (r == 0)
-                r = spawn(spawned, bundle, theirs, reterr);
-        fd_closep(&theirs);
+                r = spawn(spawned, bundle, &how, reterr);
+        fd_closep(&how.console);
         if (r == 0)
                 r = watchdog_start(watchdog, spawned->pidfd, &terminal, reterr);
         if (r < 0)
@@ -183,6 +184,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         job.trace = trace;
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
+        job.seccomp_fd = options->seccomp_fd;
+        job.stop_fd = signal_fd;
         return supervise(&job, spawned, watchdog, &terminal, console, signal_fd, reterr);
 }
 

@@ -42,16 +42,17 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
         return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
 }
 
-static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int go_fd, int console) {
+static _Noreturn void child_main(const struct bundle *bundle, const struct spawn_how *how, int socket_fd, int go_fd) {
+        struct initsync_child_options options = INITSYNC_CHILD_OPTIONS_INIT;
         struct initsync_child *child = NULL;
         struct initsync_error error;
-        int keep[] = { socket_fd, go_fd, console }, lifeline;
+        int keep[] = { socket_fd, go_fd, how->console }, lifeline;
         char byte;
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 _exit(1);
         /* The other sessions of this process, its log, and our copies of the parent's ends. */
-        if (initsync_child_only(keep, console < 0 ? 2 : 3) < 0)
+        if (initsync_child_only(keep, how->console < 0 ? 2 : 3) < 0)
                 _exit(1);
         /* A terminal that the caller has is not the container's, whose signals are those that are passed on. */
         setsid();
@@ -60,9 +61,10 @@ static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int
                 _exit(1);
         close(go_fd);
         lifeline = fcntl(socket_fd, F_DUPFD_CLOEXEC, 3);
-        if (initsync_child_new(&child, socket_fd, NULL, &error) < 0)
+        options.flags = how->child_flags;
+        if (initsync_child_new(&child, socket_fd, &options, &error) < 0)
                 _exit(1);
-        become(bundle, child, console, lifeline, &error);
+        become(bundle, child, how->console, lifeline, &error);
         initsync_child_fail(child, &error);
         _exit(1);
 }
@@ -103,7 +105,7 @@ static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error
         return r < 0 ? fault_call(reterr, r, "write", "config.json: linux.gidMappings: gid_map") : 0;
 }
 
-int spawn(struct spawned *spawned, const struct bundle *bundle, int console, struct initsync_error *reterr) {
+int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spawn_how *how, struct initsync_error *reterr) {
         struct kernel_clone_args args = {
                 .flags = (uint64_t)bundle->namespaces | KERNEL_CLONE_PIDFD,
                 .pidfd = (uintptr_t)&spawned->pidfd,
@@ -126,7 +128,7 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, int console, str
                 return fault_in(reterr, "config.json: linux.namespaces");
         }
         if (r == 0)
-                child_main(bundle, child_fd, go_read, console);
+                child_main(bundle, how, child_fd, go_read);
         spawned->pid = r;
         if (bundle->namespaces & CLONE_NEWUSER) {
                 r = map_ids(spawned->pid, bundle, reterr);

@@ -29,7 +29,7 @@ static const struct command {
         { "demo", "[--quiet | --json]",
           "The built-in scenario, told step by step and checked; needs no bundle and no root. The default.",
           demo_main, NULL, 0, 0 },
-        { "run", "[--bundle DIR] [--console-socket PATH] [--trace[=FILE]] [--pid-file FILE] ID",
+        { "run", "[--bundle DIR] [--console-socket PATH] [--trace[=FILE]] [--pid-file FILE] [--seccomp-fd] ID",
           "Runs the container of DIR/config.json from start to exit, with both halves of the conversation.\n"
           "\n"
           "  --bundle DIR         an OCI bundle; the working directory without it\n"
@@ -37,6 +37,7 @@ static const struct command {
           "  --trace=FILE         the same as JSON lines\n"
           "  --pid-file FILE      gets the number of the process before the program starts, and is left behind\n"
           "  --console-socket PATH  an AF_UNIX stream socket that gets the master of the container's terminal\n"
+          "  --seccomp-fd         the child sends the listener of its seccomp filter, which needs no right to trace it\n"
           "\n"
           "With process.terminal the program has a terminal of its own. It is shown on this one, which standard input must\n"
           "be, in raw mode: also ^C and ^Z are the program's. The size is this terminal's, and follows it; process.consoleSize\n"
@@ -55,14 +56,17 @@ static const struct command {
           "One that fails, or whose timeout is over, is killed with all it started and ends the container; poststop hooks run\n"
           "whenever there was a process, and are only warned of.",
           NULL, run_main, COMMAND_RUN, 1 },
-        { "parent", "--sync-fd N --pid PID [--bundle DIR | --allow-any-mount] [--timeout SECONDS] [--trace[=FILE]]",
+        { "parent", "--sync-fd N --pid PID [--bundle DIR | --allow-any-mount] [--timeout SECONDS] [--seccomp-fd]\n"
+          "                       [--trace[=FILE]]",
           "The parent half alone, on an inherited SOCK_SEQPACKET socket, for any child that speaks the wire.\n"
           "\n"
           "  --sync-fd N          the parent's end of the socket pair\n"
           "  --pid PID            the child, in its mount namespace before it asks for the first mount\n"
           "  --bundle DIR         the child may have the bind mounts of DIR/config.json, each once, and gets its limits\n"
           "  --allow-any-mount    the child may have whatever it names: for tests and children that you trust\n"
-          "  --timeout SECONDS    for one mount request, and for the conversation without the child's own work\n"
+          "  --timeout SECONDS    for one mount request, and for the conversation without the child's own work; the agent at\n"
+          "                       linux.seccomp.listenerPath has no more than that, and than 8\n"
+          "  --seccomp-fd         the child sends its seccomp listener; otherwise it is taken by its number (pidfd_getfd)\n"
           "  --trace              every message as a sequence diagram on stderr\n"
           "  --trace=FILE         the same as JSON lines\n"
           "\n"
@@ -71,12 +75,13 @@ static const struct command {
           "conversation, when the child executes its program, or after poststart; it does not wait for the child. So it runs\n"
           "poststop hooks only when it has ended the child itself, and otherwise warns that they are left to somebody else.",
           NULL, parent_main, COMMAND_PARENT, 0 },
-        { "init", "--sync-fd N --bundle DIR [--console-fd N] [--trace[=FILE]]",
+        { "init", "--sync-fd N --bundle DIR [--console-fd N] [--seccomp-fd] [--trace[=FILE]]",
           "The child half alone: becomes the container of DIR/config.json in the namespaces it was started in.\n"
           "\n"
           "  --sync-fd N          the child's end of the socket pair\n"
           "  --bundle DIR         an OCI bundle\n"
           "  --console-fd N       a connected AF_UNIX socket, for the master of the terminal that process.terminal asks for\n"
+          "  --seccomp-fd         send the listener of a seccomp filter; the parent must have been told so, too\n"
           "  --trace, --trace=FILE  as with parent\n"
           "\n"
           "The mount namespace must be another one than the parent's. What the configuration asks for and this version\n"

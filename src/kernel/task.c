@@ -144,6 +144,16 @@ RAW void task_wait(int pidfd) {
         while (r == -EINTR);
 }
 
+RAW int task_spawn(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg) {
+        uint64_t all = ~UINT64_C(0), old = 0;
+        long pid;
+
+        sys_sigprocmask(SIG_BLOCK, &all, &old);
+        pid = task_clone(flags | CLONE_VM, (char *)stack + (size & ~(size_t)15), NULL, run, arg);
+        sys_sigprocmask(SIG_SETMASK, &old, NULL);
+        return (int)pid;
+}
+
 RAW int task_end(int pidfd, int timeout_ms) {
         struct pollfd waiting = { .fd = pidfd, .events = POLLIN };
         struct timespec timeout = { .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L };

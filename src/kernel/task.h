@@ -36,6 +36,13 @@ int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(v
 void task_wait(int pidfd);
 
 /*
+ * task_spawn() - as task_start(), with an exit signal, which is part of @flags, and nothing to hold it by
+ *
+ * Return: its pid, or a negative errno. -ENOSYS on an architecture without an entry stub in task.c.
+ */
+int task_spawn(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg);
+
+/*
  * task_end() - kill and reap within @timeout_ms
  *
  * Return: 0; -ETIMEDOUT while it hangs in the kernel (it is dying then, and runs no user code any more).

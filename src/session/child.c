@@ -10,6 +10,7 @@
 #include "session/child.h"
 #include "wire/encode.h"
 #include "wire/packet.h"
+#include "wire/sender.h"
 
 static int check_options(const struct initsync_child_options *options, struct initsync_error *reterr) {
         const char *expected = NULL;
@@ -58,6 +59,7 @@ PUBLIC struct initsync_child *initsync_child_free(struct initsync_child *child) 
 
         if (!child)
                 return NULL;
+        sender_end(child->sender);
         fd_close(child->channel.socket);
         free(child);
         errno = kept;
@@ -179,22 +181,24 @@ PUBLIC int initsync_child_ready(struct initsync_child *child, struct initsync_er
 }
 
 PUBLIC int initsync_child_fail(struct initsync_child *child, const struct initsync_error *error) {
-        char *packet = NULL;
-        int n, r;
+        char *packet = child->channel.kept;     /* where nothing will be received any more */
+        size_t n;
+        int r;
 
         if (child->told || child->channel.socket < 0)
                 return 0;
         child->told = 1;
-        n = encode_error(error, &packet);
-        if (n < 0)
-                return n;
-        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, (size_t)n);
-        r = channel_send(&child->channel, packet, (size_t)n, -1, child->timeout_ms);
-        free(packet);
-        sys_shutdown(child->channel.socket, SHUT_WR);
+        n = encode_error_to(error, packet, sizeof(child->channel.kept));
+        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, n);
+        if (child->prepared) {
+                r = child_write(child, packet, n);
+        } else {
+                r = channel_send(&child->channel, packet, n, -1, child->timeout_ms);
+                sys_shutdown(child->channel.socket, SHUT_WR);
+        }
         if (child->result == 0) {
                 child->error = *error;
                 child->result = error->code < 0 ? error->code : -EREMOTEIO;
         }
-        return r == -ECONNRESET ? 0 : r;
+        return r == -ECONNRESET || r == -EPIPE ? 0 : r;
 }

@@ -8,6 +8,8 @@
 #include "wire/channel.h"
 #include "wire/turn.h"
 
+struct sender;
+
 struct initsync_child {
         struct channel channel;
         struct initsync_child_options options;
@@ -18,6 +20,7 @@ struct initsync_child {
         int told;                       /* procError went one way or the other */
         char seccomp[64];               /* the message, but for its number: written before the filter is loaded */
         int prepared;
+        struct sender *sender;          /* of the descriptor form; NULL: we send it ourselves */
 };
 
 /* child_check() - may @type be sent now; -EBUSY, or what failed before */
@@ -26,6 +29,9 @@ int child_check(const struct initsync_child *child, enum message_type type, stru
 /* child_send() - a message, which advances the step */
 int child_send(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
                struct initsync_error *reterr);
+
+/* child_write() - a packet by write(2) alone: all that a filter leaves. Return: 0, or a negative errno */
+int child_write(const struct initsync_child *child, const char *packet, size_t n);
 
 /* child_receive() - the answer, which must be @type; its descriptor in *@ret_fd if it has one (NULL: it must not) */
 int child_receive(struct initsync_child *child, enum message_type type, int timeout_ms, struct message *ret, int *ret_fd,

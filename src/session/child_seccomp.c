@@ -8,13 +8,13 @@
 #include "kernel/syscalls.h"
 #include "session/child.h"
 #include "wire/encode.h"
+#include "wire/sender.h"
+#include "wire/sender_task.h"
 
 /*
  * Between the load of a filter and exec nothing may be called that a profile could deny or have an agent decide: no sendmsg,
  * recvmsg, poll, fcntl, futex, and no allocation. What remains is one write(2), and one read(2) into a buffer that is there.
  */
-
-#define FD_NAME "seccomp"       /* of the descriptor packet; never empty */
 
 PUBLIC int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync_error *reterr) {
         struct timeval timeout = { .tv_sec = child->timeout_ms / 1000, .tv_usec = child->timeout_ms % 1000 * 1000 };
@@ -29,23 +29,19 @@ PUBLIC int initsync_child_prepare_seccomp(struct initsync_child *child, struct i
                 r = sys_setsockopt(child->channel.socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "setsockopt", NULL, "deadline of the socket");
+        /* Where there can be none, the filter must let our own sendmsg(2) through. */
+        if (child->options.flags & INITSYNC_CHILD_SECCOMP_FD && sender_start(&child->sender, child->channel.socket) < 0)
+                child->sender = NULL;
         child->trace.callback = NULL;
         child->prepared = 1;
         return 0;
 }
 
-static int send_listener(const struct initsync_child *child, int fd) {
-        union {
-                struct cmsghdr header;
-                char space[CMSG_SPACE(sizeof(int))];
-        } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-        struct iovec part = { (void *)FD_NAME, sizeof(FD_NAME) - 1 };
-        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+int child_write(const struct initsync_child *child, const char *packet, size_t n) {
         ssize_t r;
 
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
         do
-                r = sys_sendmsg(child->channel.socket, &message, MSG_NOSIGNAL);
+                r = sys_write(child->channel.socket, packet, n);
         while (r == -EINTR);
         return r < 0 ? (int)r : 0;
 }
@@ -62,6 +58,10 @@ static int broken(struct initsync_child *child, int r, const char *call, struct 
         return child_fail(child, &error, reterr);
 }
 
+static int send_listener(struct initsync_child *child, int fd) {
+        return child->sender ? sender_give(child->sender, fd) : sender_send(child->channel.socket, fd);
+}
+
 static int read_answer(struct initsync_child *child, struct initsync_error *reterr) {
         struct initsync_error error;
         struct message message;
@@ -70,6 +70,8 @@ static int read_answer(struct initsync_child *child, struct initsync_error *rete
         do
                 n = sys_read(child->channel.socket, child->channel.packet, LIMIT_ANSWER);
         while (n == -EINTR);
+        if (n == 0 && child->sender && sender_result(child->sender) < 0)
+                return broken(child, sender_result(child->sender), "sendmsg", reterr);
         if (n <= 0)
                 return broken(child, (int)n, "read", reterr);
         if (message_read(child->channel.packet, (size_t)n, NULL, &message, &error) < 0)
@@ -90,7 +92,6 @@ static int read_answer(struct initsync_child *child, struct initsync_error *rete
 PUBLIC int initsync_child_seccomp(struct initsync_child *child, int listener_fd, struct initsync_error *reterr) {
         int by_fd = (child->options.flags & INITSYNC_CHILD_SECCOMP_FD) != 0, r;
         size_t n;
-        ssize_t sent;
 
         if (child->result < 0 || !child->prepared || child->step != INITSYNC_STEP_RUN) {
                 r = child_check(child, child->prepared ? MESSAGE_SECCOMP : MESSAGE_EOF, reterr);
@@ -100,14 +101,12 @@ PUBLIC int initsync_child_seccomp(struct initsync_child *child, int listener_fd,
         if (listener_fd < 0)
                 return error_say(reterr, -EBADF, INITSYNC_STAGE_WIRE, NULL, NULL, "listener_fd: expected a descriptor");
         n = encode_seccomp(listener_fd, by_fd, child->seccomp, sizeof(child->seccomp));
-        do
-                sent = sys_write(child->channel.socket, child->seccomp, n);
-        while (sent == -EINTR);
-        if (sent < 0)
-                return broken(child, (int)sent, "write", reterr);
+        r = child_write(child, child->seccomp, n);
+        if (r < 0)
+                return broken(child, r, "write", reterr);
         child->step = INITSYNC_STEP_SECCOMP;
         r = by_fd ? send_listener(child, listener_fd) : 0;
         if (r < 0)
-                return broken(child, r, "sendmsg", reterr);
+                return broken(child, r, child->sender ? "write" : "sendmsg", reterr);
         return read_answer(child, reterr);
 }

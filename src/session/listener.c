@@ -72,6 +72,9 @@ static int get(struct initsync_parent *parent, int64_t number) {
         if (fd == -EPERM)
                 fail(parent, fd, "pidfd_getfd", "pidfd_getfd needs the right to trace the child (Yama, CAP_SYS_PTRACE); "
                      "the form that sends the descriptor does not", BLAME_NOBODY);
+        else if (fd == -ENOSYS)
+                fail(parent, fd, "pidfd_getfd", "pidfd_getfd is missing, or hidden by a filter around us; the form that sends the "
+                     "descriptor does not need it", BLAME_NOBODY);
         else if (fd < 0)
                 fail(parent, fd, "pidfd_getfd", "pidfd_getfd", fd == -EBADF ? BLAME_CHILD : BLAME_NOBODY);
         return fd;

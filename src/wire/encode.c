@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -139,25 +140,52 @@ int encode_mount(const struct initsync_mount *mount, char **ret) {
         return r;
 }
 
-int encode_error(const struct initsync_error *error, char **ret) {
-        struct build build = { NULL, 0 };
-        json_object *arg = start(&build, MESSAGE_ERROR, 1);
-        char text[sizeof(error->text)], path[sizeof(error->path)];
-        int r;
+/* What json-c would make of it; @text has no control characters. Returns the length, which is less than @size. */
+static size_t quote(char *to, size_t size, const char *text) {
+        size_t n = 0;
+
+        for (; *text && n + 2 < size; text++) {
+                if (*text == '"' || *text == '\\')
+                        to[n++] = '\\';
+                to[n++] = *text;
+        }
+        to[n] = '\0';
+        return n;
+}
+
+size_t encode_error_to(const struct initsync_error *error, char *to, size_t size) {
+        char text[sizeof(error->text)], path[sizeof(error->path)], quoted[2 * sizeof(error->text)];
+        size_t n;
 
         /* The caller's own text may hold anything; the wire gets UTF-8. */
         text_escape(text, sizeof(text), error->text, strnlen(error->text, sizeof(error->text)));
         text_escape(path, sizeof(path), error->path, strnlen(error->path, sizeof(error->path)));
-        if (text[0])
-                add(&build, arg, "message", json_object_new_string(text));
-        add(&build, arg, "code", json_object_new_int(error->code));
+        n = (size_t)snprintf(to, size, "{\"type\":\"procError\",\"flags\":0,\"arg\":{");
+        if (text[0]) {
+                quote(quoted, sizeof(quoted), text);
+                n += (size_t)snprintf(to + n, size - n, "\"message\":\"%s\",", quoted);
+        }
+        n += (size_t)snprintf(to + n, size - n, "\"code\":%d", error->code);
         if (error->step >= 0)
-                add(&build, arg, "step", json_object_new_string(initsync_step_name(error->step)));
-        if (path[0])
-                add(&build, arg, "path", json_object_new_string(path));
+                n += (size_t)snprintf(to + n, size - n, ",\"step\":\"%s\"", initsync_step_name(error->step));
+        if (path[0]) {
+                quote(quoted, sizeof(quoted), path);
+                n += (size_t)snprintf(to + n, size - n, ",\"path\":\"%s\"", quoted);
+        }
         if (error->mount >= 0)
-                add(&build, arg, "mount", json_object_new_int(error->mount));
-        r = print(&build, LIMIT_ANSWER, ret);
-        json_object_put(build.root);
-        return r;
+                n += (size_t)snprintf(to + n, size - n, ",\"mount\":%d", error->mount);
+        n += (size_t)snprintf(to + n, size - n, "}}");
+        assert(n < size);               /* LIMIT_ANSWER has room for all of the struct, twice */
+        return n;
+}
+
+int encode_error(const struct initsync_error *error, char **ret) {
+        char text[LIMIT_ANSWER];
+        size_t n = encode_error_to(error, text, sizeof(text));
+
+        *ret = malloc(n + 1);
+        if (!*ret)
+                return -ENOMEM;
+        memcpy(*ret, text, n + 1);
+        return (int)n;
 }

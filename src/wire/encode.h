@@ -26,7 +26,10 @@ size_t encode_seccomp(int number, int has_fd, char *to, size_t size);
  */
 int encode_mount(const struct initsync_mount *mount, char **ret);
 
-/* encode_error() - procError, cut to fit LIMIT_ANSWER; returns the length, or -ENOMEM */
+/* encode_error_to() - procError into LIMIT_ANSWER bytes at @to, without an allocation; returns the length */
+size_t encode_error_to(const struct initsync_error *error, char *to, size_t size);
+
+/* encode_error() - the same as a copy, the caller's to free(); returns the length, or -ENOMEM */
 int encode_error(const struct initsync_error *error, char **ret);
 
 #endif /* WIRE_ENCODE_H */

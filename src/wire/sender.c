@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include "kernel/fd.h"
+#include "kernel/procfs.h"
+#include "kernel/syscalls.h"
+#include "kernel/task.h"
+#include "wire/sender.h"
+#include "wire/sender_task.h"
+
+/* With the flag, the kernel reaps what we start; execve(2) clears it, and takes the default action as it is. */
+static int leave_no_zombies(void) {
+        struct sigaction action = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+
+        return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
+}
+
+static int start(struct sender *sender, int socket) {
+        _cleanup_fd_ int procfs = procfs_open();
+        int pipes[2], i, r;
+
+        /* Without a /proc nobody can tell. */
+        r = procfs < 0 ? 0 : procfs_keeps_pids(procfs);
+        if (r < 0)
+                return r;
+        if (pipe2(pipes, O_CLOEXEC) < 0)
+                return -errno;
+        for (i = 0; i < 2; i++)
+                sender->wake[i] = fd_above_stdio(pipes[i]);
+        for (i = 0; i < 2; i++)
+                if (sender->wake[i] < 0)
+                        return sender->wake[i];
+        r = leave_no_zombies();
+        if (r < 0)
+                return r;
+        sender->socket = socket;
+        sender->parent = sys_getpid();
+        r = task_spawn(CLONE_FILES | SIGCHLD, sender->stack, sizeof(sender->stack), sender_task, sender);
+        return r < 0 ? r : 0;
+}
+
+int sender_start(struct sender **ret_sender, int socket) {
+        struct sender *sender = mmap(NULL, sizeof(*sender), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        int r;
+
+        if (sender == MAP_FAILED)
+                return -errno;
+        sender->wake[0] = sender->wake[1] = -1;
+        r = start(sender, socket);
+        if (r < 0) {
+                sender_end(sender);
+                munmap(sender, sizeof(*sender));
+                return r;
+        }
+        *ret_sender = sender;
+        return 0;
+}
+
+int sender_give(struct sender *sender, int fd) {
+        ssize_t n;
+
+        do
+                n = sys_write(sender->wake[1], &fd, sizeof(fd));
+        while (n == -EINTR);
+        return n < 0 ? (int)n : 0;
+}
+
+int sender_result(const struct sender *sender) {
+        return __atomic_load_n(&sender->result, __ATOMIC_ACQUIRE);
+}
+
+struct sender *sender_end(struct sender *sender) {
+        int i;
+
+        for (i = 1; sender && i >= 0; i--)
+                sender->wake[i] = fd_close(sender->wake[i]);
+        return NULL;
+}

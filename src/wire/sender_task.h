@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WIRE_SENDER_TASK_H
+#define WIRE_SENDER_TASK_H
+
+/* What the sender's process and ours have in common. */
+
+#define SENDER_NAME "seccomp"           /* of the descriptor packet; never empty */
+
+struct sender {
+        _Alignas(16) char stack[4096];
+        int wake[2];                    /* a pipe: the number of the descriptor comes through it */
+        int socket, parent;             /* @parent: our pid, as it sees it */
+        int result;
+};
+
+/* sender_task() - runs in the task, whose argument is the struct sender */
+int sender_task(void *arg);
+
+/* sender_send() - the descriptor packet; 0 or a negative errno */
+int sender_send(int socket, int fd);
+
+#endif /* WIRE_SENDER_TASK_H */
