@@ -23,7 +23,7 @@ static void trace_freep(struct trace **trace) {
 /* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
 static int set_up(const struct bundle *bundle, struct initsync_child *child, int lifeline, int *ret_step,
                   struct initsync_error *reterr) {
-        _cleanup_(init_late_free) struct init_late late = { NULL, 0 };
+        _cleanup_(init_late_free) struct init_late late = { NULL, 0, -1 };
         _cleanup_fd_ int root = -1;
         int r;
 
