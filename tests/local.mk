@@ -81,6 +81,7 @@ PYTHON_TESTS = \
 	tests/tool-mounts.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
+	tests/tool-program.py \
 	tests/tool-run.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.

@@ -8,6 +8,7 @@
 #include "namespaces.h"
 #include "options.h"
 #include "privileges.h"
+#include "program.h"
 #include "rootfs.h"
 #include "say.h"
 #include "trace.h"
@@ -77,6 +78,7 @@ static int start_hooks(const struct bundle *bundle, mode_t mask, int lifeline, s
 int init_run(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
         mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
         bool inside = false;
+        char **env = NULL;
         int r, step;
 
         r = set_up(bundle, child, lifeline, &step, reterr);
@@ -86,8 +88,12 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int life
         }
         if (r == 0) {
                 step = INITSYNC_STEP_RUN;
-                r = privileges_new_keyring(reterr);
+                r = container_streams(bundle, reterr);
         }
+        if (r == 0)
+                r = program_environment(&bundle->process, &env, reterr);
+        if (r == 0)
+                r = privileges_new_keyring(reterr);
         if (r == 0)
                 r = privileges_enter(&bundle->process, lifeline, reterr);
         if (r == 0 && !inside)
@@ -96,7 +102,7 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int life
                 r = start_hooks(bundle, mask, lifeline, reterr);
         fd_closep(&lifeline);
         if (r == 0)
-                r = container_exec(bundle, mask, reterr);
+                r = container_exec(bundle, env, mask, reterr);
         if (reterr->step < 0)
                 reterr->step = step;
         return r;
