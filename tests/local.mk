@@ -78,6 +78,7 @@ PYTHON_TESTS = \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
+	tests/tool-left.py \
 	tests/tool-mounts.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
