@@ -83,7 +83,8 @@ PYTHON_TESTS = \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
 	tests/tool-program.py \
-	tests/tool-run.py
+	tests/tool-run.py \
+	tests/tool-user.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "kernel.h"
 #include "options.h"
+#include "ordinary.h"
 #include "parent.h"
 #include "pid_file.h"
 #include "say.h"
@@ -119,6 +120,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
+        const bool ordinary = ordinary_user();
         _cleanup_fd_ int signal_fd = -1;
         int r, number;
 
@@ -126,10 +128,14 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         signal(SIGCHLD, SIG_DFL);
         signal(SIGPIPE, SIG_IGN);       /* nobody reads our warnings: no reason to end a container */
         r = bundle_load(&bundle, options->bundle ? options->bundle : ".", BUNDLE_CHILD, reterr);
-        if (r == 0) {
+        if (r == 0)
                 bundle->id = options->args[0];
+        if (r == 0 && ordinary)
+                r = ordinary_maps(bundle, reterr);
+        if (r == 0)
                 r = bundle_startable(bundle, reterr);
-        }
+        if (r == 0 && ordinary)
+                r = ordinary_enter(bundle, reterr);
         if (r == 0 && options->trace) {
                 r = trace_new(&trace, options->trace_file, stderr, "parent");
                 if (r < 0)

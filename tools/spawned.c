@@ -28,10 +28,20 @@ static int loopback_up(struct initsync_error *reterr) {
         return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fault_call(reterr, -errno, "ioctl", "lo") : 0;
 }
 
+static bool maps(const struct bundle_map *map, uint32_t id) {
+        size_t i;
+
+        for (i = 0; i < map->n; i++)
+                if (id >= map->extents[i].inside && id - map->extents[i].inside < map->extents[i].count)
+                        return true;
+        return false;
+}
+
+/* An ordinary user without further ids may be somebody else inside than root, and has all rights there as he is. */
 static int become(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
         int r = 0;
 
-        if (bundle->namespaces & CLONE_NEWUSER)
+        if ((bundle->namespaces & CLONE_NEWUSER) && (maps(&bundle->uids, 0) || !maps(&bundle->uids, geteuid())))
                 r = privileges_root(reterr);
         if (r == 0 && (bundle->namespaces & CLONE_NEWNET)) {
                 r = loopback_up(reterr);
