@@ -309,6 +309,36 @@ def helper_fails(place):
                  line not in ("3", "10", "11", "255")), ["/", "0", "1", "2", "LC_ALL=C"])
 
 
+def processes(text):
+    """Those with @text in their arguments."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open("/proc/%s/cmdline" % name, "rb") as file:
+            if text.encode() in file.read():
+                found.append(int(name))
+    return found
+
+
+def killed_with_helper(place):
+    """SIGKILL while newuidmap runs leaves nothing, nor does it while the namespace is entered"""
+    need_helpers()
+    config = box(place, "sleep 30", uids="0:%d:1,1:%d:100" % (UID, FIRST))
+    for content in ("exec sleep 60\n", None):
+        with files(place, others=[("/usr/bin/newuidmap", "#!/bin/sh\n" + content, 0o755)] if content else []):
+            for moment in range(2 if content else 40):
+                process = start(place, config)
+                end = time.monotonic() + tool.TIMEOUT
+                while content and len(processes(place.bundle)) < 2:
+                    ok(time.monotonic() < end, "no namespace")
+                    time.sleep(0.01)
+                time.sleep(moment / 2000)
+                process.kill()
+                process.communicate(timeout=tool.TIMEOUT)
+                while processes(place.bundle):
+                    ok(time.monotonic() < end, "left: %r" % processes(place.bundle))
+                    time.sleep(0.01)
+
+
 def helper_missing(place):
     """newuidmap is looked for in the system's directories, not in PATH"""
     need_helpers()
@@ -345,7 +375,7 @@ def root_alone(place):
 
 
 TESTS = [single, written_by_runc, written_by_crun, default_maps, default_map_single, several_ids, mapped_mount, signalled,
-         maps_refused, helper_fails, helper_missing, root_alone]
+         maps_refused, helper_fails, killed_with_helper, helper_missing, root_alone]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

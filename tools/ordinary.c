@@ -139,10 +139,8 @@ static int enter(pid_t pid, struct initsync_error *reterr) {
                 return fault_call(reterr, -errno, "open", path);
         if (setns(fd, CLONE_NEWUSER) < 0)
                 return fault_call(reterr, -errno, "setns", "user namespace");
-        if (unshare(CLONE_NEWNS) < 0)
-                return fault_call(reterr, -errno, "unshare", "mount namespace");
-        /* What the host mounts appears in here, and not the other way round. */
-        return mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 ? fault_call(reterr, -errno, "mount", "/") : 0;
+        /* Of another owner: what the host mounts appears in there, and not the other way round. */
+        return unshare(CLONE_NEWNS) < 0 ? fault_call(reterr, -errno, "unshare", "mount namespace") : 0;
 }
 
 /*

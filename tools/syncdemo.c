@@ -41,6 +41,8 @@ static const struct command {
           "own, with one line on stderr. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on; before the\n"
           "program has started, they end the container. When this process is killed, or the container's ends, so are all\n"
           "of its processes.\n"
+          "An ordinary user's containers need a user namespace, whose maps have the user's own id, and others by newuidmap(1);\n"
+          "where the configuration leaves the maps out, they are made of what there is.\n"
           "Nothing is stored anywhere: ID is checked, but two runs may have the same. Control groups are not managed.\n"
           "\n"
           "Hooks run in the bundle's directory, createContainer in the root file system, startContainer where, as whom and with\n"
