@@ -56,12 +56,14 @@ static char **make_arguments(const char *program, pid_t pid, const struct bundle
         return args;
 }
 
-static _Noreturn void execute(char **args, int output) {
+static _Noreturn void execute(char **args, int output, pid_t parent) {
         char language[] = "LC_ALL=C", *env[] = { language, NULL };
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
         /* One that gains rights by its execution forgets it, and ends by itself. */
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        if (getppid() != parent)
+                _exit(127);
         if (null < 0 || chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(output, 2) < 0)
                 _exit(127);
         if (initsync_child_only(NULL, 0) < 0)
@@ -126,6 +128,7 @@ static int finish(const char *program, pid_t pid, int output, struct initsync_er
 int map_helper_run(const char *program, pid_t pid, const struct bundle_map *map, struct initsync_error *reterr) {
         _cleanup_free_ char **args = make_arguments(program, pid, map);
         _cleanup_fd_ int output = -1, theirs = -1;
+        const pid_t self = getpid();
         int ends[2];
         pid_t helper;
 
@@ -140,7 +143,7 @@ int map_helper_run(const char *program, pid_t pid, const struct bundle_map *map,
         if (helper < 0)
                 return fault_call(reterr, -errno, "fork", NULL);
         if (helper == 0)
-                execute(args, theirs);
+                execute(args, theirs, self);
         fd_closep(&theirs);
         return finish(program, helper, output, reterr);
 }
