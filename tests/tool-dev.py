@@ -183,7 +183,8 @@ def hidden_dev(place):
     there = place.file("there/")
     fill(place)
     os.symlink("/dev", place.rootfs + "/link")
-    for mounts in ([DEV, bind(there, "/link")], [DEV, entry("/link", "tmpfs")], [entry("/dev/", "tmpfs"), bind(there, "/link")]):
+    for mounts in ([DEV, bind(there, "/link")], [DEV, entry("/link", "tmpfs")],
+                   [entry("/dev/", "tmpfs"), bind(there, "/link")]):
         fails(place, mounts, "/dev: another mount hides")
     # What the configuration itself says is meant so.
     equal(output(place, "ls /dev", [DEV, bind(there, "/dev")]), "")
@@ -204,16 +205,19 @@ def hidden_proc(place):
         os.symlink(target, place.rootfs + "/" + name)
     for name in ("proc-link", "proc-link/sys", "into", "deep", "sys-link/kernel", "bin/../sys-link"):
         for mount in (bind(there, "/" + name), entry("/" + name, "tmpfs"), bind(there, "/" + name, "rbind", uids="0:0:9")):
-            fails(place, [PROC, SYS, mount], "config.json: mounts[2]: ", "leads by a symlink into a file system of the kernel's")
+            fails(place, [PROC, SYS, mount], "config.json: mounts[2]: ",
+                  "leads by a symlink into a file system of the kernel's")
     file = place.file("file", "mine\n")
     # What the configuration itself says is meant so, and a link elsewhere leads nowhere bad.
     os.symlink("there", place.rootfs + "/elsewhere")
     place.file("bundle/rootfs/there/")
-    equal(output(place, "cat /proc/version /there/file", [PROC, bind(file, "/proc/version"), bind(place.data, "/elsewhere")]),
+    mounts = [PROC, bind(file, "/proc/version"), bind(place.data, "/elsewhere")]
+    equal(output(place, "cat /proc/version /there/file", mounts),
           "mine\ncontent\n")
 
 
-TESTS = [no_mode, hidden_dev, hidden_proc, default_devices, no_devices, more_devices, no_mknod, masked_paths, read_only_paths, masks_stay_inside, false_null]
+TESTS = [no_mode, hidden_dev, hidden_proc, default_devices, no_devices, more_devices, no_mknod, masked_paths,
+         read_only_paths, masks_stay_inside, false_null]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

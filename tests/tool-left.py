@@ -18,7 +18,7 @@ from tool import bind, contains, equal, ok
 
 HOST_PROC = bind("/proc", "/proc", "rbind")
 # Without a session, a parent or an open descriptor in common with who started it.
-DAEMON = "setsid sh -c '(trap : TERM HUP INT; echo $(cut -d\" \" -f4 /proc/self/stat) >>/pids; %s) </dev/null >/dev/null 2>&1 &'\n"
+DAEMON = "setsid sh -c '(trap : TERM HUP INT; echo x >>/pids; %s) </dev/null >/dev/null 2>&1 &'\n"
 NAMESPACES = ("mount", "mount ipc uts network", "mount pid", "mount user")
 
 
@@ -35,7 +35,8 @@ def box(place, script, namespaces="mount", uid=0):
 
 
 def start(place, config, **kwargs):
-    return tool.start([tool.TOOL, "run", "--bundle", place.write(config), "--pid-file", place.path + "/pid", "test"], **kwargs)
+    options = ["--bundle", place.write(config), "--pid-file", place.path + "/pid"]
+    return tool.start([tool.TOOL, "run", *options, "test"], **kwargs)
 
 
 def of_container(place):
@@ -77,7 +78,8 @@ def many_daemons(place):
     """chains of daemons, stopped ones, and some that beget others as fast as they die"""
     need_container()
     chain = "n=0; f() { n=$((n+1)); [ $n -gt 40 ] && sleep 60; (f) & }; f"
-    script = (DAEMON % "kill -STOP \\$\\$; sleep 60") + chain + "\n" + 'i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done\n' + \
+    script = (DAEMON % "kill -STOP \\$\\$; sleep 60") + chain + "\n" + \
+        "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done\n" \
         "g() { sleep 0.01; (g) & }; g; g; g; sleep 0.3; exit 3"
     result = tool.finish(start(place, marked(place, box(place, script))))
     equal((result.code, result.out, result.err), (3, "", ""))
@@ -132,7 +134,8 @@ def failed(place):
     contains(tool.one_line(result.err), "/none: execve: No such file")
     # Number 435 is clone3().
     deny = os.path.join(tool.BUILD, "tests/support/deny-syscall")
-    result = tool.finish(tool.start([deny, "435:%d" % errno.EPERM, "--", tool.TOOL, "run", "--bundle", place.bundle, "test"]))
+    command = [deny, "435:%d" % errno.EPERM, "--", tool.TOOL, "run", "--bundle", place.bundle, "test"]
+    result = tool.finish(tool.start(command))
     equal((result.code, result.err), (1, "syncdemo: config.json: linux.namespaces: clone3: Operation not permitted\n"))
     equal(tool.left_processes(), 0)
 

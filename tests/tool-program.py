@@ -105,7 +105,8 @@ def home_of_garbage(place):
     need_container()
     for passwd, wanted in (
             (b"", "/"), (b"\n\n\n", "/"), (b":::::::\n" * 9 + ROOT_LINE, "/root"), (b"root:x:0:0:root", "/"),
-            (b"root:x:0:0:root:", "/"), (b"x:x:00:0::/wrong:\n" + ROOT_LINE, "/root"), (b"x:x:0:0::/a\0b:\n" + ROOT_LINE, "/root"),
+            (b"root:x:0:0:root:", "/"), (b"x:x:00:0::/wrong:\n" + ROOT_LINE, "/root"),
+            (b"x:x:0:0::/a\0b:\n" + ROOT_LINE, "/root"),
             (b"x:x:0:0::relative:\n" + ROOT_LINE, "/root"), (b"x:x:0:0::/" + b"x" * 5000 + b":\n" + ROOT_LINE, "/root"),
             (b"x" * 1000000 + b"\n" + ROOT_LINE, "/root"), (b"x" * (1 << 20) + b"\n" + ROOT_LINE, "/"),
             (b"x:x:0:0::" + b"/x" * 2000, "/x" * 2000), (os.urandom(9999), None)):

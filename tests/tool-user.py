@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`syncdemo run` as an ordinary user: what works, with subordinate ids and without, and what is refused by name.
 
-As root, the tests become user 65533, with files of their own in place of /etc/passwd, /etc/subuid and /etc/subgid. An ordinary
-user has those that are there. Prints TAP.
+As root, the tests become user 65533, with files of their own in place of /etc/passwd, /etc/subuid and /etc/subgid. An
+ordinary user has those that are there. Prints TAP.
 """
 import contextlib
 import json
@@ -59,7 +59,8 @@ def ranges(place):
     for path in ("/etc/subuid", "/etc/subgid"):
         with contextlib.suppress(OSError, KeyError), open(path, encoding="ascii") as file:
             names = (pwd.getpwuid(UID).pw_name, str(UID))
-            first += [int(line.split(":")[1]) for line in file if line.split(":")[0] in names and int(line.split(":")[2]) > 999][:1]
+            lines = [line.split(":") for line in file]
+            first += [int(start) for name, start, count in lines if name in names and int(count) > 999][:1]
     if len(first) < 2 or first[0] != first[1] or pwd.getpwuid(UID).pw_gid != GID:
         raise Skip("user %d has no subordinate ids in /etc/subuid and /etc/subgid, from one number on" % UID)
     if libc.prctl(39, 0, 0, 0, 0) == 1:
@@ -102,7 +103,8 @@ def start(place, config, before=lambda: None, options=(), **kwargs):
             for name in [".", *directories, *names]:
                 os.lchown(os.path.join(path, name), UID, GID)
     os.chmod(place.path, 0o755)
-    return tool.start([program, "run", "--bundle", place.bundle, *options, "test"], preexec_fn=drop, env=environment, **kwargs)
+    command = [program, "run", "--bundle", place.bundle, *options, "test"]
+    return tool.start(command, preexec_fn=drop, env=environment, **kwargs)
 
 
 def run(place, config, before=lambda: None, timeout=tool.TIMEOUT, **kwargs):
@@ -145,7 +147,7 @@ def written_by_runc(place):
     """what `runc spec --rootless` writes, as it is but for the terminal, the program and the user"""
     with open(BUNDLES + "/runc-rootless-v2.json", encoding="utf-8") as file:
         config = json.load(file)
-    script = "id -u; hostname; ls /dev; echo x >/dev/null; ls -d /sys/kernel; grep -c . /proc/self/mountinfo >/dev/null; cat /proc/1/comm; true"
+    script = "id -u; hostname; ls /dev; echo x >/dev/null; ls -d /sys/kernel; cat /proc/1/comm; true"
     config["process"].update(box(place, script)["process"] | {"terminal": False, "args": ["/bin/sh", "-c", script]})
     for key, number in (("uidMappings", UID), ("gidMappings", GID)):
         config["linux"][key][0]["hostID"] = number
@@ -171,7 +173,7 @@ def written_by_crun(place):
 
 
 def default_maps(place):
-    """without maps: process.user is the user, whoever that is; with one id alone where there are no others, and a word about it"""
+    """without maps: process.user is the user, whoever that is, and the others are the subordinate ids"""
     with ranges(place) as first:
         for uid in (0, 1, 1000):
             config = box(place, IDS + "; touch /made-%d" % uid, user={"uid": uid, "gid": uid + 1})
@@ -185,14 +187,14 @@ def default_maps(place):
 
 
 def default_map_single(place):
-    """the same without subordinate ids"""
+    """the same without subordinate ids: one id alone, and a word about it"""
     with files(place, subuid=""):
         for uid in (0, 1000):
             config = box(place, IDS + "; touch /mine-%d; echo x >/dev/null" % uid, [PROC, DEV],
                          user={"uid": uid, "gid": uid})
             equal(run(place, config), (0, "%d\n%d\n" % (uid, uid) + table((uid, UID, 1)) + table((uid, GID, 1)),
-                                       "syncdemo: warning: the container has one user and one group: /etc/subuid has no ids for "
-                                       "somebody\n"))
+                                       "syncdemo: warning: the container has one user and one group: "
+                                       "/etc/subuid has no ids for somebody\n"))
 
 
 def several_ids(place):
@@ -292,7 +294,8 @@ def helper_fails(place):
     script = "#!/bin/sh\n"
     for content, text in (("echo some words >&2; echo more >&2; exit 3\n", "/usr/bin/newuidmap: exit status 3: some words"),
                           ("kill -TERM $$\n", "/usr/bin/newuidmap: signal 15"), ("exit 0\n", "Operation not permitted"),
-                          ("i=0; while [ $i -lt 999 ]; do echo 0123456789; i=$((i+1)); done >&2; exit 1\n", "exit status 1: 0123"),
+                          ("i=0; while [ $i -lt 999 ]; do echo 0123456789; i=$((i+1)); done >&2; exit 1\n",
+                           "exit status 1: 0123"),
                           ("exec sleep 60\n", "/usr/bin/newuidmap: no end after 5 seconds")):
         with files(place, others=[("/usr/bin/newuidmap", script + content, 0o755)]):
             fails(place, config, text, timeout=20)

@@ -59,7 +59,9 @@ static bool is_device(const struct stat *st, const struct bundle_device *device)
 
 /* The host's device of the same path, where making one is not ours to do. */
 static int bind_device(const struct bundle_device *device, int parent, const char *name, struct initsync_error *reterr) {
-        static const struct mount_attributes readonly = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+        static const struct mount_attributes readonly = {
+                .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+        };
         _cleanup_fd_ int source = -1, tree = -1, target = -1;
         struct stat st;
         int r;

@@ -6,8 +6,8 @@
  * A process between this one and a container that has no PID namespace: the parent of all that is orphaned in there, so that
  * nothing of the container is left when it ends, or when this process is killed.
  *
- * What it does not hold against is a container that may kill the keeper itself: root, or the user who started it, without a user
- * namespace of other ids.
+ * What it does not hold against is a container that may kill the keeper itself: root, or the user who started it, without a
+ * user namespace of other ids.
  */
 
 #include <sys/types.h>

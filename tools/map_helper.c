@@ -11,7 +11,7 @@
 #include "map_helper.h"
 #include "say.h"
 
-#define HELPER_MS 5000          /* milliseconds as a rule; where users come from a directory service, as long as that takes */
+#define HELPER_MS 5000          /* milliseconds as a rule; longer where users come from a directory service */
 #define KILLED_MS 1000
 #define OUTPUT_MAX 300
 

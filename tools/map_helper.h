@@ -17,8 +17,8 @@ const char *map_helper_find(const char *name);
  * map_helper_run() - have @program write @map for the process @pid
  * @pid: a child of this process that is not reaped, so that the number is its own
  *
- * With nothing of this process's but the ids: no environment, no descriptors. What it says on stderr is in the error; -ETIME if it
- * does not end.
+ * With nothing of this process's but the ids: no environment, no descriptors. What it says on stderr is in the error; -ETIME
+ * if it does not end.
  */
 int map_helper_run(const char *program, pid_t pid, const struct bundle_map *map, struct initsync_error *reterr);
 

@@ -71,8 +71,8 @@ int ordinary_maps(struct bundle *bundle, struct initsync_error *reterr) {
         int r;
 
         if (!(bundle->namespaces & CLONE_NEWUSER))
-                return fault(reterr, -EPERM, "config.json: linux.namespaces: expected one of type user: only root can start a "
-                             "container without");
+                return fault(reterr, -EPERM, "config.json: linux.namespaces: expected one of type user: only root can start "
+                             "a container without");
         if (bundle->uids.n > 0)
                 return 0;
         r = ids_read(&ids);
@@ -144,8 +144,8 @@ static int enter(pid_t pid, struct initsync_error *reterr) {
 }
 
 /*
- * The namespace is made by a process that is killed once it was entered. Until then it is a child of ours that nobody reaps, so that
- * what is written by number is written for it.
+ * The namespace is made by a process that is killed once it was entered. Until then it is a child of ours that nobody reaps,
+ * so that what is written by number is written for it.
  */
 static int enter_new(const struct ids *ids, bool more, struct initsync_error *reterr) {
         struct kernel_clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };

@@ -3,8 +3,8 @@
 #define ORDINARY_H
 
 /*
- * A user who is not root, and starts containers all the same: in a user namespace that this process enters itself, where it may do
- * what root may, as far as the kernel lets it.
+ * A user who is not root, and starts containers all the same: in a user namespace that this process enters itself, where it
+ * may do what root may, as far as the kernel lets it.
  *
  * In there, ids are what they are outside, so that those of config.json need no translation: the own one, and as many of the
  * user's subordinate ones as the bundle names.
@@ -18,8 +18,8 @@
 bool ordinary_user(void);
 
 /*
- * ordinary_maps() - for a user namespace whose maps @bundle leaves to us: process.user is the own id, and the subordinate ones are
- * all others from 0 on; where there are none that can be mapped, process.user alone, with a warning
+ * ordinary_maps() - for a user namespace whose maps @bundle leaves to us: process.user is the own id, and the subordinate
+ * ones are all others from 0 on; where there are none that can be mapped, process.user alone, with a warning
  */
 int ordinary_maps(struct bundle *bundle, struct initsync_error *reterr);
 

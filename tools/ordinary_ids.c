@@ -25,8 +25,8 @@ static int find_reason(const struct passwd *entry, struct initsync_error *reterr
         if (!entry)
                 return fault(reterr, -ENOENT, "newuidmap needs an entry of user %u in /etc/passwd", geteuid());
         if (entry->pw_gid != getegid())
-                return fault(reterr, -EPERM, "newuidmap needs the group that /etc/passwd has for %s, %u, not %u", entry->pw_name,
-                             entry->pw_gid, getegid());
+                return fault(reterr, -EPERM, "newuidmap needs the group that /etc/passwd has for %s, %u, not %u",
+                             entry->pw_name, entry->pw_gid, getegid());
         if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
                 return fault(reterr, -EPERM, "newuidmap cannot work under no_new_privs");
         return 0;

@@ -13,8 +13,8 @@
 #define DEFAULT_PATH "/bin:/usr/bin"    /* as execvp() has it */
 
 /*
- * The image's file: anything at all. Neither a device or pipe, which answers when it likes, nor a file of the kernel's own, such as
- * /proc/kmsg, from which reading takes away.
+ * The image's file: anything at all. Neither a device or pipe, which answers when it likes, nor a file of the kernel's own,
+ * such as /proc/kmsg, from which reading takes away.
  */
 static int open_passwd(void) {
         _cleanup_fd_ int path = kernel_openat2(AT_FDCWD, PASSWD, O_PATH, RESOLVE_NO_MAGICLINKS), fd = -1;

@@ -12,8 +12,8 @@
 /*
  * program_environment() - that of @process, with HOME where it has none: from /etc/passwd, or "/"
  *
- * After pivot_root(). An array of its own, with strings of @process in it; the process is about to execute another program, and
- * does not free it.
+ * After pivot_root(). An array of its own, with strings of @process in it; the process is about to execute another program,
+ * and does not free it.
  */
 int program_environment(const struct process *process, char ***ret_env, struct initsync_error *reterr);
 

@@ -11,8 +11,8 @@
 #include "bundle.h"
 
 /*
- * subordinate_read() - those that the file @path has for the user @uid, called @name, and @own: inside as outside, ascending, and
- * ranges that touch are one
+ * subordinate_read() - those that the file @path has for the user @uid, called @name, and @own: inside as outside,
+ * ascending, and ranges that touch are one
  *
  * Lines that are none are passed over, and so is the file when it cannot be read. Return: 0 or -ENOMEM.
  */
