@@ -6,6 +6,7 @@
 UNIT_TESTS = \
 	tests/test-api \
 	tests/test-channel \
+	tests/test-console \
 	tests/test-conversations \
 	tests/test-deadline \
 	tests/test-encode \
@@ -19,6 +20,7 @@ UNIT_TESTS = \
 	tests/test-path \
 	tests/test-policy \
 	tests/test-reader \
+	tests/test-relay \
 	tests/test-replay \
 	tests/test-session-child \
 	tests/test-session-death \
@@ -43,6 +45,7 @@ ROOT_TESTS = \
 	tests/root-broker \
 	tests/root-broker-death \
 	tests/root-broker-path \
+	tests/root-console \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
 	tests/root-overlay \
@@ -70,6 +73,7 @@ PYTHON_TESTS = \
 	tests/model.py \
 	tests/peer/selftest.py \
 	tests/tool-bad-input.py \
+	tests/tool-console.py \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
 	tests/tool-hang.py \
@@ -83,7 +87,10 @@ PYTHON_TESTS = \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
 	tests/tool-program.py \
+	tests/tool-relay.py \
 	tests/tool-run.py \
+	tests/tool-terminal.py \
+	tests/tool-tty.py \
 	tests/tool-user.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
@@ -146,6 +153,16 @@ LDADD = tests/support/libsupport.la libcore.la $(CMOCKA_LIBS)
 # A test of the shared library as its users see it.
 tests_test_api_LDADD = libinitsync.la tests/support/libsupport.la $(CMOCKA_LIBS)
 tests_test_api_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/include
+# Of the tool, which has no library of its own.
+CONSOLE_SOURCES = tools/console.h tools/console_parent.c tools/say.c tools/say.h
+TOOL_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/include -I$(top_srcdir)/tools -I$(top_srcdir)/tests $(JSON_C_CFLAGS) \
+	$(CMOCKA_CFLAGS)
+tests_test_relay_SOURCES = tests/test-relay.c tools/relay.c tools/relay.h
+tests_test_relay_CPPFLAGS = $(TOOL_CPPFLAGS)
+tests_test_console_SOURCES = tests/test-console.c $(CONSOLE_SOURCES)
+tests_test_console_CPPFLAGS = $(TOOL_CPPFLAGS)
+tests_root_console_SOURCES = tests/root-console.c $(CONSOLE_SOURCES)
+tests_root_console_CPPFLAGS = $(TOOL_CPPFLAGS)
 tests_test_json_differential_LDADD = $(LDADD) $(JSON_C_LIBS)
 
 TESTS = $(SCRIPT_TESTS)
@@ -205,5 +222,6 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/run-tap.sh \
 	tests/support/container.py \
 	tests/support/hooks.py \
+	tests/support/terminal.py \
 	tests/support/tool.py \
 	tests/tap.sh

@@ -223,6 +223,7 @@ def device(**changes):
     return {"path": "/dev/x", "type": "c", "major": 1, "minor": 3, **changes}
 
 
+TERMINAL = {"args": ["/bin/true"], "cwd": "/", "terminal": True}
 DEVICES = (
     ({}, ".path: is missing"),
     (device(path="dev/x"), ".path: expected an absolute path"),
@@ -260,7 +261,12 @@ CHANGES = (
     ("process.env", [None], r"process.env\[0\]: expected a string, not null"),
     ("process.cwd", DELETE, "process.cwd: is missing"),
     ("process.cwd", "tmp", "process.cwd: expected an absolute path"),
-    ("process.terminal", True, "process.terminal: true: not supported yet"),
+    ("process.terminal", True, "process.terminal: true: (without --console-fd|standard input is no)"),
+    ("process", {**TERMINAL, "consoleSize": {}}, "process.consoleSize.height: is missing, expected an integer"),
+    ("process", {**TERMINAL, "consoleSize": {"height": "1", "width": 1}}, "consoleSize.height: expected an integer"),
+    ("process", {**TERMINAL, "consoleSize": {"height": -1, "width": 1}}, "process.consoleSize.height: expected 0 to"),
+    ("process", {**TERMINAL, "consoleSize": {"height": 1, "width": 65536}}, "consoleSize.width: expected 0 to 65535"),
+    ("process.consoleSize", [], "process.consoleSize: expected an object, not an array"),
     ("process.terminal", "false", "process.terminal: expected true or false, not a string"),
     ("process.user.uid", "0", "process.user.uid: expected an integer"),
     ("process.user.uid", -1, "process.user.uid: expected 0 to 4294967295"),

@@ -576,8 +576,8 @@ def refused(place):
         result = run(place, config)
         equal(result, (1, "", "syncdemo: config.json: %s\n" % line))
     config = configuration("true", terminal=True)
-    equal(run(place, config), (1, "", "syncdemo: config.json: process.terminal: true: not supported yet\n"))
-    config["process"].update(terminal=False, consoleSize={"height": 1, "width": 1})
+    fails(place, config, "config.json: process.terminal: true: standard input is no terminal")
+    config["process"].update(terminal=False, consoleSize={"height": -1})         # to be ignored
     equal(run(place, config), (0, "", ""))
 
 

@@ -218,6 +218,15 @@ int dev_populate(const struct bundle *bundle, int root, int own, struct initsync
         return r < 0 ? r : make_links(directory, reterr);
 }
 
+int dev_is_bound(const struct bundle *bundle, bool *ret) {
+        enum dev dev;
+        int r;
+
+        r = find_dev(bundle, &dev);
+        *ret = r == 0 && dev == DEV_BOUND;
+        return r;
+}
+
 int dev_open_null(int *ret_fd, struct initsync_error *reterr) {
         _cleanup_fd_ int fd = -1;
         struct stat st;

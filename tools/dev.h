@@ -24,4 +24,7 @@ int dev_populate(const struct bundle *bundle, int root, int own, struct initsync
 /* dev_open_null() - a descriptor of the host's null device, known to be it */
 int dev_open_null(int *ret_fd, struct initsync_error *reterr);
 
+/* dev_is_bound() - whether /dev is a bind mount, and so somebody else's; 0 or -ENOMEM */
+int dev_is_bound(const struct bundle *bundle, bool *ret);
+
 #endif /* DEV_H */

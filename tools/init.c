@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cleanup.h"
 #include "commands.h"
+#include "console.h"
 #include "container.h"
 #include "hooks.h"
 #include "init.h"
@@ -22,8 +23,8 @@ static void trace_freep(struct trace **trace) {
 }
 
 /* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
-static int set_up(const struct bundle *bundle, struct initsync_child *child, int lifeline, int *ret_step,
-                  struct initsync_error *reterr) {
+static int set_up(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline, int *ret_slave,
+                  int *ret_step, struct initsync_error *reterr) {
         _cleanup_(init_late_free) struct init_late late = { NULL, 0, -1 };
         _cleanup_fd_ int root = -1;
         int r;
@@ -44,9 +45,10 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
                 return fault_in(reterr, "procHooks");
         *ret_step = INITSYNC_STEP_PIVOT;
         r = hooks_wait(bundle, HOOK_CREATE_CONTAINER, getpid(), root, lifeline, reterr);
-        if (r < 0)
-                return r;
-        r = container_directory(bundle, root, reterr);
+        if (r == 0 && console >= 0)
+                r = console_make(bundle, root, console, ret_slave, reterr);
+        if (r == 0)
+                r = container_directory(bundle, root, reterr);
         if (r < 0)
                 return r;
         r = init_finish(bundle, root, &late, reterr);
@@ -75,21 +77,29 @@ static int start_hooks(const struct bundle *bundle, mode_t mask, int lifeline, s
         return hooks_wait(bundle, HOOK_START_CONTAINER, getpid(), -1, lifeline, reterr);
 }
 
-int init_run(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
+int init_run(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
+             struct initsync_error *reterr) {
         mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
+        _cleanup_fd_ int slave = -1, messages = -1;
         bool inside = false;
         char **env = NULL;
         int r, step;
 
-        r = set_up(bundle, child, lifeline, &step, reterr);
+        r = set_up(bundle, child, console, lifeline, &slave, &step, reterr);
+        fd_closep(&console);
         if (r == 0) {
                 step = INITSYNC_STEP_READY;
                 r = become_ready(bundle, child, &inside, reterr);
         }
-        if (r == 0) {
+        if (r == 0)
                 step = INITSYNC_STEP_RUN;
-                r = container_streams(bundle, reterr);
+        if (r == 0 && slave >= 0) {
+                messages = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+                r = console_enter(slave, reterr);
         }
+        /* With a terminal of its own those are that, and the caller's remain whose they are. */
+        if (r == 0)
+                r = container_streams(bundle, reterr);
         if (r == 0)
                 r = program_environment(&bundle->process, &env, reterr);
         if (r == 0)
@@ -103,19 +113,36 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int life
         fd_closep(&lifeline);
         if (r == 0)
                 r = container_exec(bundle, env, mask, reterr);
+        /* What went wrong is told where whoever started this looks for it. */
+        if (messages >= 0)
+                dup2(messages, STDERR_FILENO);
         if (reterr->step < 0)
                 reterr->step = step;
         return r;
 }
 
-static int run(const char *path, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
+static int run(const char *path, struct initsync_child *child, int console, int lifeline, struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         int r;
 
         r = bundle_load(&bundle, path, BUNDLE_CHILD, reterr);
-        if (r < 0)
+        if (r == 0 && bundle->process.terminal && console < 0)
+                r = fault(reterr, -EINVAL, "config.json: process.terminal: true: without --console-fd");
+        else if (r == 0 && !bundle->process.terminal && console >= 0)
+                r = fault(reterr, -EINVAL, "--console-fd: config.json: process.terminal is not true");
+        if (r < 0) {
+                fd_closep(&console);
                 fd_closep(&lifeline);
-        return r < 0 ? r : init_run(bundle, child, lifeline, reterr);
+        }
+        return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
+}
+
+/* Close-on-exec, so that what is said over it ends with the execution. */
+static int take_option(int fd, const char *name, struct initsync_error *reterr) {
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+                return 0;
+        fault_call(reterr, -errno, "fcntl", NULL);
+        return fault_in(reterr, "--%s %d", name, fd);
 }
 
 static int start(const struct options *options, struct initsync_error *reterr) {
@@ -123,15 +150,16 @@ static int start(const struct options *options, struct initsync_error *reterr) {
         _cleanup_(child_freep) struct initsync_child *child = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct initsync_error error;
+        const int keep[] = { options->sync_fd, options->console_fd };
         int r, own, lifeline;
 
-        /* Close-on-exec, so that the parent learns of the execution by the end of the conversation. */
-        if (fcntl(options->sync_fd, F_SETFD, FD_CLOEXEC) < 0) {
-                fault_call(reterr, -errno, "fcntl", NULL);
-                return fault_in(reterr, "--sync-fd %d", options->sync_fd);
-        }
+        r = take_option(options->sync_fd, "sync-fd", reterr);
+        if (r == 0 && options->console_fd >= 0)
+                r = take_option(options->console_fd, "console-fd", reterr);
+        if (r < 0)
+                return r;
         /* Nothing of what whoever started us left open may reach the container, or be in reach of a path. */
-        r = initsync_child_only(&options->sync_fd, 1);
+        r = initsync_child_only(keep, options->console_fd >= 0 ? 2 : 1);
         if (r < 0)
                 return fault_call(reterr, r, "close_range", NULL);
         if (options->trace) {
@@ -149,7 +177,7 @@ static int start(const struct options *options, struct initsync_error *reterr) {
                 *reterr = error;
                 return r;
         }
-        r = own < 0 ? own : run(options->bundle, child, lifeline, reterr);
+        r = own < 0 ? own : run(options->bundle, child, options->console_fd, lifeline, reterr);
         initsync_child_fail(child, reterr);
         return r;
 }

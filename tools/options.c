@@ -28,6 +28,8 @@ static const struct row {
         { "pid",             NUMBER, offsetof(struct options, pid),             COMMAND_PARENT, COMMAND_PARENT, 1, INT_MAX },
         { "bundle",          TEXT,   offsetof(struct options, bundle),          COMMAND_PARENT | COMMAND_INIT | COMMAND_RUN,
                                                                                 COMMAND_INIT, 0, 0 },
+        { "console-fd",      NUMBER, offsetof(struct options, console_fd),      COMMAND_INIT, 0, 3, INT_MAX },
+        { "console-socket",  TEXT,   offsetof(struct options, console_socket),  COMMAND_RUN, 0, 0, 0 },
         { "pid-file",        TEXT,   offsetof(struct options, pid_file),        COMMAND_RUN, 0, 0, 0 },
         { "allow-any-mount", FLAG,   offsetof(struct options, allow_any_mount), COMMAND_PARENT, 0, 0, 0 },
         { "timeout",         NUMBER, offsetof(struct options, timeout),         COMMAND_PARENT, 0, 1, INT_MAX / 1000 },
@@ -98,7 +100,7 @@ static int check_given(const char *name, unsigned command, uint32_t given, int n
 int options_parse(struct options *ret_options, unsigned command, int n_args, int argc, char **argv) {
         struct option longs[N_ROWS + 1] = { { NULL, 0, NULL, 0 } };
         const struct row *known[N_ROWS];
-        struct options options = { .sync_fd = -1 };
+        struct options options = { .sync_fd = -1, .console_fd = -1 };
         int i, n = 0, at, found;
         uint32_t given = 0, bit;
 

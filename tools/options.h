@@ -20,8 +20,9 @@ enum {
 
 struct options {
         int sync_fd, pid;
+        int console_fd;                 /* -1 when not given */
         int timeout;                    /* seconds; 0 when not given */
-        const char *bundle, *pid_file;
+        const char *bundle, *pid_file, *console_socket;
         const char *map_uids, *map_gids;
         bool allow_any_mount, recursive, help;
         bool trace;

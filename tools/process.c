@@ -106,6 +106,39 @@ static int read_program(struct process *process, const struct node *node, struct
         return 0;
 }
 
+/* The kernel keeps 16 bits of each. */
+static int read_size(const struct node *size, const char *key, unsigned short *ret, struct initsync_error *reterr) {
+        struct node node;
+        uint32_t number;
+        int r;
+
+        r = node_required(size, key, json_type_int, &node, reterr);
+        if (r == 0)
+                r = node_u32(size, key, &number, reterr);
+        if (r < 0)
+                return r;
+        if (number > USHRT_MAX)
+                return node_refuse(&node, reterr, -ERANGE, "expected 0 to %d", USHRT_MAX);
+        *ret = (unsigned short)number;
+        return 0;
+}
+
+/* The specification wants the size ignored where there is no terminal. */
+static int read_terminal(struct process *process, const struct node *node, struct initsync_error *reterr) {
+        struct node value;
+        int r;
+
+        r = node_member(node, "terminal", json_type_boolean, &value, reterr);
+        if (r <= 0 || !json_object_get_boolean(value.value))
+                return r < 0 ? r : 0;
+        process->terminal = true;
+        r = node_member(node, "consoleSize", json_type_object, &value, reterr);
+        if (r <= 0)
+                return r;
+        r = read_size(&value, "height", &process->console_size.ws_row, reterr);
+        return r < 0 ? r : read_size(&value, "width", &process->console_size.ws_col, reterr);
+}
+
 int process_read(struct process *process, const struct node *config, struct initsync_error *reterr) {
         struct node node, value;
         int r;
@@ -113,6 +146,8 @@ int process_read(struct process *process, const struct node *config, struct init
         r = node_required(config, "process", json_type_object, &node, reterr);
         if (r == 0)
                 r = read_program(process, &node, reterr);
+        if (r == 0)
+                r = read_terminal(process, &node, reterr);
         if (r == 0)
                 r = read_user(process, &node, reterr);
         if (r == 0)

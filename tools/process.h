@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <initsync.h>
@@ -35,6 +36,8 @@ struct limits {
 struct process {
         char **args, **env;             /* NULL-terminated */
         const char *cwd;
+        bool terminal;
+        struct winsize console_size;    /* of it; 0 rows and columns when that is left open */
         uid_t uid;
         gid_t gid;
         gid_t *groups;

@@ -3,8 +3,11 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include "attend.h"
 #include "cleanup.h"
 #include "commands.h"
+#include "console.h"
+#include "foreground.h"
 #include "kernel.h"
 #include "options.h"
 #include "ordinary.h"
@@ -65,34 +68,49 @@ static int converse(struct initsync_parent *parent, struct parent_job *job, cons
  *
  * Return: the exit status, or a negative errno.
  */
-static int attend(struct parent_job *job, struct spawned *spawned, int signal_fd, struct initsync_error *reterr) {
-        struct pollfd wait[] = {
-                { .fd = spawned->pidfd, .events = POLLIN },
-                { .fd = signal_fd, .events = POLLIN },
-                { .events = POLLIN },
-        };
-        int number, status = 0, r;
-        bool signalled = false;
+static int wait_for_end(struct attend *attend, struct initsync_error *reterr) {
+        struct pollfd waits[N_ATTEND];
+        int r = attend_begin(attend, reterr) < 0 ? attend->hooks : 1;
 
-        r = hooks_start(&job->hooks, job->bundle, HOOK_POSTSTART, HOOK_POSTSTART, job->pid, reterr);
-        while (r > 0 || (r == 0 && wait[0].fd >= 0)) {
-                wait[2].fd = hooks_fd(&job->hooks);
-                if (poll(wait, 3, -1) < 0)
-                        continue;
-                while ((number = signals_next(signal_fd)) > 0) {
-                        spawn_signal(spawned, number);
-                        signalled = true;
-                }
-                /* Not reaped yet: hooks were told its number. */
-                if (wait[0].revents)
-                        wait[0].fd = -1;
-                if (r > 0)
-                        r = wait[0].fd < 0 && signalled ? 0 : hooks_next(&job->hooks, reterr);
+        while (r > 0) {
+                attend_poll(attend, waits);
+                if (poll(waits, N_ATTEND, -1) < 0)
+                        memset(waits, 0, sizeof(waits));
+                r = attend_next(attend, waits, reterr);
         }
-        hooks_stop(&job->hooks);
-        if (r == 0)
-                spawn_wait(spawned, -1, &status);
-        return r < 0 ? r : status;
+        attend_end(attend);
+        return r < 0 ? r : attend->status;
+}
+
+/*
+ * Where the container's terminal goes: to somebody else, or to ours. In the latter case *@ret_ours gets it.
+ *
+ * Where neither is, a shell would wait for ever for somebody to type: runc does not start it, either.
+ */
+static int open_console(const struct options *options, struct process *process, struct terminal *terminal, int *ret_ours,
+                        int *ret_theirs, struct initsync_error *reterr) {
+        int r;
+
+        if (!process->terminal)
+                return options->console_socket ?
+                       fault(reterr, -EINVAL, "--console-socket: config.json: process.terminal is not true") : 0;
+        if (options->console_socket) {
+                r = console_connect(options->console_socket, ret_theirs, reterr);
+                return r < 0 ? fault_in(reterr, "--console-socket") : 0;
+        }
+        r = terminal_open(terminal, STDIN_FILENO, reterr);
+        if (r < 0)
+                return fault(reterr, r, "config.json: process.terminal: true: standard input is no terminal, and there is "
+                             "no --console-socket");
+        terminal_size(terminal, &process->console_size);
+        return console_pair(ret_ours, ret_theirs, reterr);
+}
+
+static int show(struct attend *attend, struct terminal *terminal, int console, struct initsync_error *reterr) {
+        int r, master;
+
+        r = console_receive(console, &master, reterr);
+        return r < 0 ? r : foreground_attend(attend, terminal, master, reterr);
 }
 
 static int serve(struct parent_job *job, struct spawned *spawned, int signal_fd, struct initsync_error *reterr) {
@@ -114,6 +132,20 @@ static void clean_up(const struct parent_job *job, struct spawned *spawned, stru
         hooks_poststop(job->bundle, signal_fd);
 }
 
+/* From the first message to the program's end, and what follows that. Return: the exit status, or a negative errno. */
+static int supervise(struct parent_job *job, struct spawned *spawned, struct watchdog *watchdog, struct terminal *terminal,
+                     int console, int signal_fd, struct initsync_error *reterr) {
+        struct attend attend = { .job = job, .spawned = spawned, .signal_fd = signal_fd };
+        int r = serve(job, spawned, signal_fd, reterr), number = r;
+
+        if (r == 0)
+                r = console < 0 ? wait_for_end(&attend, reterr) : show(&attend, terminal, console, reterr);
+        if (r < 0 || number > 0)
+                pid_file_remove(job->pid_file, job->pid);
+        clean_up(job, spawned, watchdog, signal_fd);
+        return number > 0 ? 128 + number : r;
+}
+
 /* Return: the exit status, or a negative errno. */
 static int start(const struct options *options, struct spawned *spawned, struct watchdog *watchdog,
                  struct initsync_error *reterr) {
@@ -121,8 +153,9 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
         const bool ordinary = ordinary_user();
-        _cleanup_fd_ int signal_fd = -1;
-        int r, number;
+        struct terminal terminal = TERMINAL_NONE;
+        _cleanup_fd_ int signal_fd = -1, console = -1, theirs = -1;
+        int r;
 
         /* Whoever started us may ignore it, and then nothing would be left to wait for. */
         signal(SIGCHLD, SIG_DFL);
@@ -136,6 +169,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
                 r = bundle_startable(bundle, reterr);
         if (r == 0 && ordinary)
                 r = ordinary_enter(bundle, reterr);
+        if (r == 0)
+                r = open_console(options, &bundle->process, &terminal, &console, &theirs, reterr);
         if (r == 0 && options->trace) {
                 r = trace_new(&trace, options->trace_file, stderr, "parent");
                 if (r < 0)
@@ -144,23 +179,17 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         if (r == 0)
                 r = signals_open(&signal_fd, reterr);
         if (r == 0)
-                r = spawn(spawned, bundle, reterr);
+                r = spawn(spawned, bundle, theirs, reterr);
+        fd_closep(&theirs);
         if (r == 0)
-                r = watchdog_start(watchdog, spawned->pidfd, reterr);
+                r = watchdog_start(watchdog, spawned->pidfd, &terminal, reterr);
         if (r < 0)
                 return r;
         job.bundle = bundle;
         job.trace = trace;
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
-        r = serve(&job, spawned, signal_fd, reterr);
-        number = r;
-        if (r == 0)
-                r = attend(&job, spawned, signal_fd, reterr);
-        if (r < 0 || number > 0)
-                pid_file_remove(job.pid_file, job.pid);
-        clean_up(&job, spawned, watchdog, signal_fd);
-        return number > 0 ? 128 + number : r;
+        return supervise(&job, spawned, watchdog, &terminal, console, signal_fd, reterr);
 }
 
 int run_main(const struct options *options) {

@@ -38,7 +38,8 @@ static bool maps(const struct bundle_map *map, uint32_t id) {
 }
 
 /* An ordinary user without further ids may be somebody else inside than root, and has all rights there as he is. */
-static int become(const struct bundle *bundle, struct initsync_child *child, int lifeline, struct initsync_error *reterr) {
+static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
+                  struct initsync_error *reterr) {
         int r = 0;
 
         if ((bundle->namespaces & CLONE_NEWUSER) && (maps(&bundle->uids, 0) || !maps(&bundle->uids, geteuid())))
@@ -48,19 +49,19 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
                 if (r < 0)
                         fault_in(reterr, "config.json: linux.namespaces");
         }
-        return r < 0 ? r : init_run(bundle, child, lifeline, reterr);
+        return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
 }
 
-static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int go_fd) {
+static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int go_fd, int console) {
         struct initsync_child *child = NULL;
         struct initsync_error error;
-        int keep[] = { socket_fd, go_fd }, lifeline;
+        int keep[] = { socket_fd, go_fd, console }, lifeline;
         char byte;
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 _exit(1);
         /* The other sessions of this process, its log, and our copies of the parent's ends. */
-        if (initsync_child_only(keep, 2) < 0)
+        if (initsync_child_only(keep, console < 0 ? 2 : 3) < 0)
                 _exit(1);
         /* A terminal that the caller has is not the container's, whose signals are those that are passed on. */
         setsid();
@@ -71,7 +72,7 @@ static _Noreturn void child_main(const struct bundle *bundle, int socket_fd, int
         lifeline = fcntl(socket_fd, F_DUPFD_CLOEXEC, 3);
         if (initsync_child_new(&child, socket_fd, NULL, &error) < 0)
                 _exit(1);
-        become(bundle, child, lifeline, &error);
+        become(bundle, child, console, lifeline, &error);
         initsync_child_fail(child, &error);
         _exit(1);
 }
@@ -114,7 +115,7 @@ static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error
 
 struct birth {
         const struct bundle *bundle;
-        int socket_fd, go_fd;
+        int socket_fd, go_fd, console;
 };
 
 static int make(void *userdata, int *ret_pidfd) {
@@ -129,7 +130,7 @@ static int make(void *userdata, int *ret_pidfd) {
         fflush(NULL);
         r = kernel_clone3(&args);
         if (r == 0)
-                child_main(birth->bundle, birth->socket_fd, birth->go_fd);
+                child_main(birth->bundle, birth->socket_fd, birth->go_fd, birth->console);
         return r;
 }
 
@@ -149,8 +150,8 @@ static int give_birth(struct spawned *spawned, struct birth *birth, struct inits
         return fault_in(reterr, "config.json: linux.namespaces");
 }
 
-int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_error *reterr) {
-        struct birth birth = { .bundle = bundle };
+int spawn(struct spawned *spawned, const struct bundle *bundle, int console, struct initsync_error *reterr) {
+        struct birth birth = { .bundle = bundle, .console = console };
         _cleanup_fd_ int child_fd = -1, go_read = -1, go_write = -1;
         int go[2], r;
 

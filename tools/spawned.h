@@ -21,10 +21,12 @@ struct spawned {
 /*
  * spawn() - start the child half for @bundle
  *
+ * @console: a descriptor of ours that the child half gets as init_run()'s, or -1
+ *
  * Its ids are mapped when this returns, and it is in its mount namespace. It is killed when the calling thread ends. For
  * spawn_end() also after a failure.
  */
-int spawn(struct spawned *spawned, const struct bundle *bundle, struct initsync_error *reterr);
+int spawn(struct spawned *spawned, const struct bundle *bundle, int console, struct initsync_error *reterr);
 
 /* spawn_signal() - to the process; one that has ended is no error */
 void spawn_signal(const struct spawned *spawned, int number);

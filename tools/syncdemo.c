@@ -29,13 +29,19 @@ static const struct command {
         { "demo", "[--quiet | --json]",
           "The built-in scenario, told step by step and checked; needs no bundle and no root. The default.",
           demo_main, NULL, 0, 0 },
-        { "run", "[--bundle DIR] [--trace[=FILE]] [--pid-file FILE] ID",
+        { "run", "[--bundle DIR] [--console-socket PATH] [--trace[=FILE]] [--pid-file FILE] ID",
           "Runs the container of DIR/config.json from start to exit, with both halves of the conversation.\n"
           "\n"
           "  --bundle DIR         an OCI bundle; the working directory without it\n"
           "  --trace              every message as a sequence diagram on stderr\n"
           "  --trace=FILE         the same as JSON lines\n"
           "  --pid-file FILE      gets the number of the process before the program starts, and is left behind\n"
+          "  --console-socket PATH  an AF_UNIX stream socket that gets the master of the container's terminal\n"
+          "\n"
+          "With process.terminal the program has a terminal of its own. It is shown on this one, which standard input must\n"
+          "be, in raw mode: also ^C and ^Z are the program's. The size is this terminal's, and follows it; process.consoleSize\n"
+          "counts where this one has none, and with --console-socket, where nothing is shown here. In the background nothing\n"
+          "is read. Once the program has ended, standard output has 5 seconds to take each piece of what is left.\n"
           "\n"
           "The exit status is that of the container's process, or 128 + n when signal n ended it; 1 for a failure of our\n"
           "own, with one line on stderr. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on; before the\n"
@@ -67,11 +73,12 @@ static const struct command {
           "conversation, when the child executes its program, or after poststart; it does not wait for the child. So it runs\n"
           "poststop hooks only when it has ended the child itself, and otherwise warns that they are left to somebody else.",
           NULL, parent_main, COMMAND_PARENT, 0 },
-        { "init", "--sync-fd N --bundle DIR [--trace[=FILE]]",
+        { "init", "--sync-fd N --bundle DIR [--console-fd N] [--trace[=FILE]]",
           "The child half alone: becomes the container of DIR/config.json in the namespaces it was started in.\n"
           "\n"
           "  --sync-fd N          the child's end of the socket pair\n"
           "  --bundle DIR         an OCI bundle\n"
+          "  --console-fd N       a connected AF_UNIX socket, for the master of the terminal that process.terminal asks for\n"
           "  --trace, --trace=FILE  as with parent\n"
           "\n"
           "The mount namespace must be another one than the parent's. What the configuration asks for and this version\n"

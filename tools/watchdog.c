@@ -7,8 +7,8 @@
 #include "say.h"
 #include "watchdog.h"
 
-static _Noreturn void watch(int lifeline, int pidfd) {
-        const int keep[] = { lifeline, pidfd };
+static _Noreturn void watch(int lifeline, int pidfd, struct terminal terminal) {
+        int keep[] = { lifeline, pidfd, -1 };
         sigset_t all;
         char byte;
         int fd;
@@ -18,16 +18,19 @@ static _Noreturn void watch(int lifeline, int pidfd) {
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, NULL);
         /* Its own copy of the other end, first of all; and whoever waits for the end of our output waits for nothing else. */
-        initsync_child_only(keep, 2);
+        if (terminal.fd >= 0)
+                keep[2] = terminal.fd = fcntl(terminal.fd, F_DUPFD_CLOEXEC, 3);
+        initsync_child_only(keep, terminal.fd >= 0 ? 3 : 2);
         for (fd = 0; fd < 3; fd++)
                 close(fd);
         while (read(lifeline, &byte, 1) < 0 && errno == EINTR)
                 continue;
+        terminal_restore(&terminal);    /* first: a shell may be about to use it */
         kernel_pidfd_send_signal(pidfd, SIGKILL);
         _exit(0);
 }
 
-int watchdog_start(struct watchdog *watchdog, int pidfd, struct initsync_error *reterr) {
+int watchdog_start(struct watchdog *watchdog, int pidfd, const struct terminal *terminal, struct initsync_error *reterr) {
         _cleanup_fd_ int theirs = -1;
         int ends[2];
         pid_t pid;
@@ -41,7 +44,7 @@ int watchdog_start(struct watchdog *watchdog, int pidfd, struct initsync_error *
         if (pid < 0)
                 return fault_call(reterr, -errno, "fork", NULL);
         if (pid == 0)
-                watch(theirs, pidfd);
+                watch(theirs, pidfd, *terminal);
         watchdog->pid = pid;
         return 0;
 }
