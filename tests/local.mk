@@ -85,16 +85,19 @@ PYTHON_TESTS = \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
+	tests/tool-left.py \
 	tests/tool-mounts.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
+	tests/tool-program.py \
 	tests/tool-relay.py \
 	tests/tool-run.py \
 	tests/tool-seal.py \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
 	tests/tool-terminal.py \
-	tests/tool-tty.py
+	tests/tool-tty.py \
+	tests/tool-user.py
 
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall

@@ -11,7 +11,8 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from container import DEV, PROC, PTS, NODES, UNSHARE, devices, entry, fails, need_container, output, over, seen
+from container import (DEV, NODES, PROC, PTS, SYS, UNSHARE, configure, devices, entry, fails, fill, fine, need_container,
+                       output, over, seen)
 from tool import OUR_INIT, OUR_PARENT, Skip, bind, contains, converse, equal, ok
 
 
@@ -152,7 +153,71 @@ def false_null(place):
         fails(place, [], "config.json: linux.maskedPaths[0]: /dev/null: is not the null device", maskedPaths=["/secret"])
 
 
-TESTS = [default_devices, no_devices, more_devices, no_mknod, masked_paths, read_only_paths, masks_stay_inside, false_null]
+def no_mode(place):
+    """a device that is bound from the host keeps its mode and owner, whatever the container wants; it takes writes"""
+    need_container()
+    if not shutil.which("setpriv"):
+        raise Skip("no setpriv(1)")
+
+    def without_mknod(place, config):
+        return converse([*UNSHARE, "setpriv", "--bounding-set", "-mknod", *OUR_INIT, "--bundle", place.write(config)],
+                        [*OUR_PARENT, "--bundle", place.bundle])
+
+    sets = {name: ["CAP_CHOWN", "CAP_FOWNER"] for name in ("bounding", "effective", "permitted")}
+    script = "exec 2>&1; chmod 0600 /dev/null; chown 7 /dev/null; echo x >/dev/null && echo x <>/dev/null && echo written"
+    with over("/dev", "tmpfs", "mode=755"):
+        for name, number in NODES.items():
+            os.mknod("/dev/" + name, stat.S_IFCHR | 0o666, os.makedev(*map(int, number.split(":"))))
+            os.chmod("/dev/" + name, 0o666)
+        config = configure(place, script, [PROC, DEV])
+        config["process"]["capabilities"] = sets
+        out = fine(without_mknod(place, config))
+        equal((out.count("Read-only file system"), out.splitlines()[-1]), (2, "written"))
+        info = os.stat("/dev/null")
+        equal((info.st_mode & 0o7777, info.st_uid), (0o666, 0))
+
+
+def hidden_dev(place):
+    """a mount that an image's symlink brings over /dev gets no devices"""
+    need_container()
+    there = place.file("there/")
+    fill(place)
+    os.symlink("/dev", place.rootfs + "/link")
+    for mounts in ([DEV, bind(there, "/link")], [DEV, entry("/link", "tmpfs")],
+                   [entry("/dev/", "tmpfs"), bind(there, "/link")]):
+        fails(place, mounts, "/dev: another mount hides")
+    # What the configuration itself says is meant so.
+    equal(output(place, "ls /dev", [DEV, bind(there, "/dev")]), "")
+    contains(output(place, "ls /dev", [bind(there, "/dev"), DEV]), "null")
+    contains(output(place, "ls /dev", [bind(there, "/link"), DEV]), "null")
+    os.rename(place.rootfs + "/dev", place.rootfs + "/other")
+    os.symlink("other", place.rootfs + "/dev")
+    contains(output(place, "ls /other", [DEV]), "null")
+    equal(os.listdir(there), [])
+
+
+def hidden_proc(place):
+    """nothing comes over /proc or /sys, or into them, by an image's symlink, so that masks would miss what they are for"""
+    need_container()
+    there = place.file("there/")
+    fill(place)
+    for name, target in (("proc-link", "/proc"), ("sys-link", "../sys"), ("into", "/proc/sys"), ("deep", "into/kernel")):
+        os.symlink(target, place.rootfs + "/" + name)
+    for name in ("proc-link", "proc-link/sys", "into", "deep", "sys-link/kernel", "bin/../sys-link"):
+        for mount in (bind(there, "/" + name), entry("/" + name, "tmpfs"), bind(there, "/" + name, "rbind", uids="0:0:9")):
+            fails(place, [PROC, SYS, mount], "config.json: mounts[2]: ",
+                  "leads by a symlink into a file system of the kernel's")
+    file = place.file("file", "mine\n")
+    # What the configuration itself says is meant so, and a link elsewhere leads nowhere bad.
+    os.symlink("there", place.rootfs + "/elsewhere")
+    place.file("bundle/rootfs/there/")
+    mounts = [PROC, bind(file, "/proc/version"), bind(place.data, "/elsewhere")]
+    equal(output(place, "cat /proc/version /there/file", mounts),
+          "mine\ncontent\n")
+
+
+TESTS = [no_mode, hidden_dev, hidden_proc, default_devices, no_devices, more_devices, no_mknod, masked_paths,
+         read_only_paths, masks_stay_inside, false_null]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -190,7 +190,7 @@ def process(place):
     config["process"].update(args=["run-me", "a b", ""], env=["A=1", "PATH=/nowhere:/work:" + tool.PATH], cwd="/work")
     contained(place, config, "/work/run-me a b  1 /work\n")
     config["process"].update(args=["env"], env=["PATH=" + tool.PATH, "B=x y", "C"])
-    contained(place, config, "PATH=%s\nB=x y\nC\n" % tool.PATH)
+    contained(place, config, "PATH=%s\nB=x y\nC\nHOME=/\n" % tool.PATH)
 
 
 def identity(place):

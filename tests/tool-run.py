@@ -153,7 +153,7 @@ def plain(place):
     inside = seen(place, config, "args", "env", "ids", "cwd", "descriptors", "signals", "umask", "groups", "keepcaps",
                   preexec_fn=careless, restore_signals=False, close_fds=False)
     equal(inside["args"][0], "/bin/probe")
-    equal(inside["env"], ["PATH=/bin", "A=1 2", "EMPTY="])
+    equal(inside["env"], ["PATH=/bin", "A=1 2", "EMPTY=", "HOME=/"])
     equal(inside["ids"], {"pid": 1, "ppid": 0, "pgid": 1, "sid": 1})
     equal(sorted(inside["descriptors"]), ["0", "1", "2"])
     equal(inside["signals"], {"blocked": [], "ignored": []})

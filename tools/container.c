@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "container.h"
 #include "kernel.h"
+#include "program.h"
 #include "rootfs.h"
 #include "say.h"
 #include "signals.h"
@@ -41,7 +42,29 @@ int container_enter(const struct bundle *bundle, struct initsync_error *reterr) 
         return 0;
 }
 
-int container_exec(const struct bundle *bundle, struct initsync_child *child, mode_t mask, struct initsync_error *reterr) {
+/* One that is not the container's alone, as the null device; a terminal is. */
+static bool is_public(int fd, const struct stat *st) {
+        return S_ISCHR(st->st_mode) && !isatty(fd);
+}
+
+int container_streams(const struct bundle *bundle, struct initsync_error *reterr) {
+        struct stat st;
+        int fd;
+
+        for (fd = 0; fd < 3; fd++) {
+                if (fstat(fd, &st) < 0)
+                        return fault_call(reterr, -errno, "fstat", "standard stream");
+                if (st.st_uid == bundle->process.uid || is_public(fd, &st))
+                        continue;
+                /* The last three: of a user namespace, whose ids the owner has not; and read-only. It works all the same. */
+                if (fchown(fd, bundle->process.uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL && errno != EROFS)
+                        return fault_call(reterr, -errno, "fchown", "standard stream");
+        }
+        return 0;
+}
+
+int container_exec(const struct bundle *bundle, struct initsync_child *child, char *const env[], mode_t mask,
+                   struct initsync_error *reterr) {
         int r;
 
         r = kernel_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
@@ -50,12 +73,13 @@ int container_exec(const struct bundle *bundle, struct initsync_child *child, mo
                 return fault_call(reterr, r, "close_range", NULL);
         signals_reset();
         umask(bundle->process.has_umask ? bundle->process.umask : mask);
-        environ = bundle->process.env;          /* execvp() looks for PATH there */
         r = filter_load(&bundle->filter, child, reterr);
         if (r < 0)
                 return r;
-        execvp(bundle->process.args[0], bundle->process.args);
-        r = -errno;
-        fault_call(reterr, r, "execve", bundle->process.args[0]);
+        r = program_execute(bundle->process.args, env);
+        if (r == -ENOENT && !strchr(bundle->process.args[0], '/'))
+                fault(reterr, r, "%s: not in the container's PATH: %s", bundle->process.args[0], strerror(ENOENT));
+        else
+                fault_call(reterr, r, "execve", bundle->process.args[0]);
         return fault_in(reterr, "config.json: process.args[0]");
 }

@@ -25,12 +25,20 @@ int container_directory(const struct bundle *bundle, int root, struct initsync_e
 int container_enter(const struct bundle *bundle, struct initsync_error *reterr);
 
 /*
- * container_exec() - load the filter of system calls, and execute the program; returns only when that failed
+ * container_streams() - give the standard streams to the program's user; as root
+ *
+ * A pipe or a terminal that is root's could be read and written, but not opened once more, as /dev/stdout.
+ */
+int container_streams(const struct bundle *bundle, struct initsync_error *reterr);
+
+/*
+ * container_exec() - load the filter of system calls, and execute the program with @env; returns only when that failed
  * @umask: for it, where bundle has none
  *
  * Every descriptor above 2 is closed by the execution itself, and not before: the socket's end tells the parent that it
  * succeeded.
  */
-int container_exec(const struct bundle *bundle, struct initsync_child *child, mode_t mask, struct initsync_error *reterr);
+int container_exec(const struct bundle *bundle, struct initsync_child *child, char *const env[], mode_t mask,
+                   struct initsync_error *reterr);
 
 #endif /* CONTAINER_H */

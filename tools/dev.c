@@ -24,24 +24,30 @@ static const struct bundle_device defaults[] = {
 };
 enum { N_DEFAULTS = sizeof(defaults) / sizeof(defaults[0]) };
 
-/* The last mount on /dev is the one that is seen. Compared as text, as runc does; 0 or a negative errno. */
+int dev_is(const struct bundle_mount *mount) {
+        _cleanup_free_ char *rest = NULL, *path = NULL;
+        int r;
+
+        if (asprintf(&path, "/%s", mount->want.destination) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = bundle_below(path, "/dev", &rest);
+        return r > 0 ? strcmp(rest, "/") == 0 : r;
+}
+
+/* The last mount on /dev is the one that is seen; 0 or a negative errno. */
 static int find_dev(const struct bundle *bundle, enum dev *ret) {
-        const struct bundle_mount *mount;
         size_t i;
         int r;
 
         *ret = DEV_IMAGE;
         for (i = 0; i < bundle->n_mounts; i++) {
-                _cleanup_free_ char *rest = NULL, *path = NULL;
-
-                mount = &bundle->mounts[i];
-                if (asprintf(&path, "/%s", mount->want.destination) < 0)
-                        return -ENOMEM;
-                r = bundle_below(path, "/dev", &rest);
+                r = dev_is(&bundle->mounts[i]);
                 if (r < 0)
                         return r;
-                if (r > 0 && strcmp(rest, "/") == 0)
-                        *ret = mount->kind == MOUNT_BIND ? DEV_BOUND : DEV_OWN;
+                if (r > 0)
+                        *ret = bundle->mounts[i].kind == MOUNT_BIND ? DEV_BOUND : DEV_OWN;
         }
         return 0;
 }
@@ -53,8 +59,12 @@ static bool is_device(const struct stat *st, const struct bundle_device *device)
 
 /* The host's device of the same path, where making one is not ours to do. */
 static int bind_device(const struct bundle_device *device, int parent, const char *name, struct initsync_error *reterr) {
+        static const struct mount_attributes readonly = {
+                .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+        };
         _cleanup_fd_ int source = -1, tree = -1, target = -1;
         struct stat st;
+        int r;
 
         source = kernel_openat2(AT_FDCWD, device->path, O_PATH, RESOLVE_NO_MAGICLINKS);
         if (source < 0) {
@@ -76,6 +86,10 @@ static int bind_device(const struct bundle_device *device, int parent, const cha
         tree = kernel_clone_tree(source, false);
         if (tree < 0)
                 return fault_call(reterr, tree, "open_tree", device->path);
+        /* Its owner and its mode are not the container's to change. A device takes writes all the same. */
+        r = kernel_mount_setattr(tree, false, &readonly);
+        if (r < 0)
+                return fault_call(reterr, r, "mount_setattr", device->path);
         return initsync_attach(tree, target, reterr);
 }
 
@@ -172,7 +186,19 @@ static int make_links(int dev, struct initsync_error *reterr) {
         return 0;
 }
 
-int dev_populate(const struct bundle *bundle, int root, struct initsync_error *reterr) {
+/* By a symlink of the image another mount may have come to lie there, a directory of the host's. */
+static int open_own(int root, int own, int *ret_fd, struct initsync_error *reterr) {
+        _cleanup_fd_ int fd = rootfs_resolve(root, "/dev");
+
+        if (fd < 0)
+                return fault_call(reterr, fd, "openat2", "/dev");
+        if (!rootfs_same(fd, own))
+                return fault(reterr, -EBUSY, "/dev: another mount hides the one that config.json has there");
+        *ret_fd = take_fd(&fd);
+        return 0;
+}
+
+int dev_populate(const struct bundle *bundle, int root, int own, struct initsync_error *reterr) {
         _cleanup_fd_ int directory = -1;
         enum dev dev;
         size_t i;
@@ -181,18 +207,15 @@ int dev_populate(const struct bundle *bundle, int root, struct initsync_error *r
         r = find_dev(bundle, &dev);
         if (r < 0)
                 return fault_call(reterr, r, "malloc", NULL);
-        r = make_devices(bundle, dev, root, reterr);
+        r = dev == DEV_OWN ? open_own(root, own, &directory, reterr) : 0;
+        if (r == 0)
+                r = make_devices(bundle, dev, root, reterr);
         if (r < 0 || dev != DEV_OWN)
                 return r;
         for (i = 0; r == 0 && i < N_DEFAULTS; i++)
                 if (!configured(bundle, defaults[i].path))
                         r = make_device(&defaults[i], root, reterr);
-        if (r < 0)
-                return r;
-        directory = rootfs_resolve(root, "/dev");
-        if (directory < 0)
-                return fault_call(reterr, directory, "openat2", "/dev");
-        return make_links(directory, reterr);
+        return r < 0 ? r : make_links(directory, reterr);
 }
 
 int dev_is_bound(const struct bundle *bundle, bool *ret) {

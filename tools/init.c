@@ -9,6 +9,7 @@
 #include "namespaces.h"
 #include "options.h"
 #include "privileges.h"
+#include "program.h"
 #include "rootfs.h"
 #include "say.h"
 #include "trace.h"
@@ -24,7 +25,7 @@ static void trace_freep(struct trace **trace) {
 /* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
 static int set_up(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline, int *ret_slave,
                   int *ret_step, struct initsync_error *reterr) {
-        _cleanup_(init_late_free) struct init_late late = { NULL, 0 };
+        _cleanup_(init_late_free) struct init_late late = { NULL, 0, -1 };
         _cleanup_fd_ int root = -1;
         int r;
 
@@ -81,6 +82,7 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
         mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
         _cleanup_fd_ int slave = -1, messages = -1;
         bool inside = false;
+        char **env = NULL;
         int r, step;
 
         r = set_up(bundle, child, console, lifeline, &slave, &step, reterr);
@@ -89,14 +91,19 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
                 step = INITSYNC_STEP_READY;
                 r = become_ready(bundle, child, &inside, reterr);
         }
-        if (r == 0) {
+        if (r == 0)
                 step = INITSYNC_STEP_RUN;
-                r = privileges_new_keyring(reterr);
-        }
         if (r == 0 && slave >= 0) {
                 messages = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
                 r = console_enter(slave, reterr);
         }
+        /* With a terminal of its own those are that, and the caller's remain whose they are. */
+        if (r == 0)
+                r = container_streams(bundle, reterr);
+        if (r == 0)
+                r = program_environment(&bundle->process, &env, reterr);
+        if (r == 0)
+                r = privileges_new_keyring(reterr);
         if (r == 0)
                 r = privileges_enter(&bundle->process, filter_privileged(&bundle->filter, bundle->process.no_new_privileges),
                                      lifeline, reterr);
@@ -106,7 +113,7 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
                 r = start_hooks(bundle, mask, lifeline, reterr);
         fd_closep(&lifeline);
         if (r == 0)
-                r = container_exec(bundle, child, mask, reterr);
+                r = container_exec(bundle, child, env, mask, reterr);
         /* What went wrong is told where whoever started this looks for it. */
         if (messages >= 0)
                 dup2(messages, STDERR_FILENO);

@@ -27,6 +27,7 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
 struct init_late {
         int *trees;
         size_t n;
+        int dev;                /* the last one that the bundle has mounted on /dev, or -1 */
 };
 
 /* init_mounts() - the mounts of @bundle onto the root file system @root, in order, and what belongs into /dev */
@@ -36,7 +37,7 @@ int init_mounts(const struct bundle *bundle, int root, struct initsync_child *ch
 /* init_finish() - after the hooks: all that takes something away, as read-only mounts and masked paths do */
 int init_finish(const struct bundle *bundle, int root, const struct init_late *late, struct initsync_error *reterr);
 
-/* init_late_free() - also of one whose init_mounts() failed; all zero is an empty one */
+/* init_late_free() - also of one whose init_mounts() failed; { NULL, 0, -1 } is an empty one */
 void init_late_free(struct init_late *late);
 
 #endif /* INIT_H */

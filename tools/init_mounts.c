@@ -65,6 +65,22 @@ static int set_tree_attributes(const struct bundle_mount *mount, int tree, struc
         return r < 0 ? fault_attributes(mount, r, tree, reterr) : 0;
 }
 
+/*
+ * By a symlink an image could have what is to be masked in /proc appear in a place of its own choice; or something else
+ * appear in its stead, so that there is nothing to be masked.
+ */
+static int check_way(const struct bundle_mount *mount, int root, int target, struct initsync_error *reterr) {
+        if (rootfs_ordinary(root, mount->want.destination, target) == 0)
+                return 0;
+        if (mount_type_ordinary(mount))
+                return fault(reterr, -ELOOP, "%s: is reached by a symlink, which is not allowed for %s",
+                             mount->want.destination, mount->type);
+        if (mount_type_hidden(target))
+                return fault(reterr, -ELOOP, "%s: leads by a symlink into a file system of the kernel's own, as /proc is",
+                             mount->want.destination);
+        return 0;
+}
+
 static int attach(const struct bundle_mount *mount, int root, int tree, struct initsync_error *reterr) {
         _cleanup_fd_ int target = -1;
         struct statx st;
@@ -81,10 +97,9 @@ static int attach(const struct bundle_mount *mount, int root, int tree, struct i
         r = rootfs_mount_point(root, mount->want.destination, S_ISDIR(st.stx_mode), &target, reterr);
         if (r < 0)
                 return r;
-        /* By a symlink an image could have what is to be masked in /proc appear in a place of its own choice. */
-        if (mount_type_ordinary(mount) && rootfs_ordinary(root, mount->want.destination, target) < 0)
-                return fault(reterr, -ELOOP, "%s: is reached by a symlink, which is not allowed for %s",
-                             mount->want.destination, mount->type);
+        r = check_way(mount, root, target, reterr);
+        if (r < 0)
+                return r;
         r = initsync_attach(tree, target, reterr);
         return r < 0 ? fault_in(reterr, "%s", mount->want.destination) : 0;
 }
@@ -158,6 +173,12 @@ static int make_file_system(const struct bundle_mount *mount, const struct bundl
                 r = mount_cgroup_populate(mount, namespace, tree, reterr);
         if (r < 0)
                 return fault_in(reterr, "%s", mount->want.destination);
+        if (dev_is(mount) > 0) {
+                fd_closep(&late->dev);
+                late->dev = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+                if (late->dev < 0)
+                        return fault_call(reterr, -errno, "fcntl", mount->want.destination);
+        }
         if (mount_type_later(mount))
                 late->trees[late->n++] = take_fd(&tree);
         return 0;
@@ -222,7 +243,7 @@ int init_mounts(const struct bundle *bundle, int root, struct initsync_child *ch
                         return r;
                 }
         }
-        return dev_populate(bundle, root, reterr);
+        return dev_populate(bundle, root, ret_late->dev, reterr);
 }
 
 int init_finish(const struct bundle *bundle, int root, const struct init_late *late, struct initsync_error *reterr) {
@@ -241,5 +262,6 @@ int init_finish(const struct bundle *bundle, int root, const struct init_late *l
 void init_late_free(struct init_late *late) {
         while (late->n > 0)
                 fd_closep(&late->trees[--late->n]);
+        fd_closep(&late->dev);
         free(late->trees);
 }

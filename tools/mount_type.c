@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
 #include "cleanup.h"
 #include "kernel.h"
 #include "mount_type.h"
@@ -149,6 +151,12 @@ bool mount_type_ordinary(const struct bundle_mount *mount) {
         const struct type *type = mount->kind == MOUNT_FILE_SYSTEM ? find_type(mount->type) : NULL;
 
         return type && type->hidden;
+}
+
+bool mount_type_hidden(int fd) {
+        struct statfs st;
+
+        return fstatfs(fd, &st) == 0 && (st.f_type == PROC_SUPER_MAGIC || st.f_type == SYSFS_MAGIC);
 }
 
 int mount_type_make(const struct bundle_mount *mount, int *ret_tree, struct initsync_error *reterr) {

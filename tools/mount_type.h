@@ -30,4 +30,7 @@ bool mount_type_later(const struct bundle_mount *mount);
 /* mount_type_ordinary() - whether it may be mounted only where its destination's very text says */
 bool mount_type_ordinary(const struct bundle_mount *mount);
 
+/* mount_type_hidden() - whether @fd is in one of those, from which masked paths take something away */
+bool mount_type_hidden(int fd);
+
 #endif /* MOUNT_TYPE_H */

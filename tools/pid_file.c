@@ -7,40 +7,93 @@
 #include "pid_file.h"
 #include "say.h"
 
-static int fill(const char *path, pid_t pid) {
-        _cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+#define TRIES 16                /* as many others write the same file */
+
+static int put(int fd, pid_t pid) {
         char text[32];
         ssize_t n;
 
-        if (fd < 0)
-                return -errno;
         snprintf(text, sizeof(text), "%d", (int)pid);
         n = write(fd, text, strlen(text));
         return n < 0 ? -errno : (size_t)n < strlen(text) ? -EIO : 0;
 }
 
-int pid_file_write(const char *path, pid_t pid, struct initsync_error *reterr) {
-        _cleanup_free_ char *other = NULL;
-        const char *name;
+/* A file without a name gets one when it is complete: nothing is left of a process that is killed before. */
+static int make_nameless(const char *directory, const char *path, pid_t pid) {
+        _cleanup_fd_ int fd = open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+        char from[64];
         int r;
+
+        if (fd < 0)
+                return -errno;
+        r = put(fd, pid);
+        if (r < 0)
+                return r;
+        snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
+        return linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+static int make_named(const char *path, pid_t pid) {
+        _cleanup_fd_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = put(fd, pid);
+        if (r < 0)
+                unlink(path);
+        return r;
+}
+
+/* Not every file system has files without a name, and not every place a /proc. */
+static int make(const char *directory, const char *path, pid_t pid) {
+        int r = make_nameless(directory, path, pid);
+
+        return r == 0 || r == -EEXIST ? r : make_named(path, pid);
+}
+
+/*
+ * A name beside it that is always the same: what a process leaves there that is killed before its rename, the next one takes
+ * away. Another one that writes the same file at this moment loses its own, and tries again.
+ */
+static int replace(const char *directory, const char *path, const char *other, pid_t pid) {
+        int tries, r = -EEXIST;
+
+        for (tries = 0; tries < TRIES && (r == -EEXIST || r == -ENOENT); tries++) {
+                unlink(other);
+                r = make(directory, other, pid);
+                if (r == 0 && rename(other, path) < 0) {
+                        r = -errno;
+                        if (r != -ENOENT)
+                                unlink(other);
+                }
+        }
+        return r;
+}
+
+int pid_file_write(const char *path, pid_t pid, struct initsync_error *reterr) {
+        _cleanup_free_ char *directory = NULL, *other = NULL;
+        const char *name;
+        int r, length;
 
         if (!path)
                 return 0;
         name = strrchr(path, '/');
         name = name ? name + 1 : path;
-        /* Beside it, since a rename works within one file system; our own PID, so that two runs do not meet there. */
-        if (asprintf(&other, "%.*s.%s.%d", (int)(name - path), path, name, (int)getpid()) < 0) {
+        length = (int)(name - path);
+        if (asprintf(&directory, "%.*s", length ? length : 1, length ? path : ".") < 0)
+                directory = NULL;
+        if (!directory || asprintf(&other, "%.*s.%s.new", length, path, name) < 0) {
                 other = NULL;
                 return fault_call(reterr, -ENOMEM, "asprintf", NULL);
         }
-        r = fill(other, pid);
+        r = make_nameless(directory, path, pid);
         if (r < 0)
-                fault_call(reterr, r, "open", path);
-        else if (rename(other, path) < 0)
-                r = fault_call(reterr, -errno, "rename", path);
-        if (r < 0 && r != -EEXIST)
-                unlink(other);
-        return r < 0 ? fault_in(reterr, "--pid-file") : 0;
+                r = replace(directory, path, other, pid);
+        if (r == 0)
+                return 0;
+        fault_call(reterr, r, "open", path);
+        return fault_in(reterr, "--pid-file");
 }
 
 void pid_file_remove(const char *path, pid_t pid) {

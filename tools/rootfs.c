@@ -41,6 +41,17 @@ static int make_parent_private(int directory) {
         }
 }
 
+/* However it is spelled or mounted: what is made in there is made for the host, and where it is mounted, on it. */
+static int refuse_host(int directory, const char *path, struct initsync_error *reterr) {
+        struct stat host, st;
+
+        if (stat("/", &host) < 0 || fstat(directory, &st) < 0)
+                return fault_call(reterr, -errno, "stat", path);
+        if (st.st_dev == host.st_dev && st.st_ino == host.st_ino)
+                return fault(reterr, -EINVAL, "%s: the host's root directory", path);
+        return 0;
+}
+
 int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr) {
         const struct mount_attributes slave = { .propagation = MS_SLAVE };
         _cleanup_fd_ int directory = -1, tree = -1;
@@ -49,6 +60,9 @@ int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct init
         directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
                 return fault_call(reterr, -errno, "open", path);
+        r = refuse_host(directory, path, reterr);
+        if (r < 0)
+                return r;
         r = propagation & MS_SHARED ? make_parent_private(directory) : 0;
         if (r < 0)
                 return fault_call(reterr, r, "mount_setattr", path);

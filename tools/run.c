@@ -10,6 +10,7 @@
 #include "foreground.h"
 #include "kernel.h"
 #include "options.h"
+#include "ordinary.h"
 #include "parent.h"
 #include "pid_file.h"
 #include "say.h"
@@ -151,6 +152,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
+        const bool ordinary = ordinary_user();
         struct terminal terminal = TERMINAL_NONE;
         struct spawn_how how = { options->seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0, -1 };
         _cleanup_fd_ int signal_fd = -1, console = -1;
@@ -160,10 +162,14 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         signal(SIGCHLD, SIG_DFL);
         signal(SIGPIPE, SIG_IGN);       /* nobody reads our warnings: no reason to end a container */
         r = bundle_load(&bundle, options->bundle ? options->bundle : ".", BUNDLE_CHILD, reterr);
-        if (r == 0) {
+        if (r == 0)
                 bundle->id = options->args[0];
+        if (r == 0 && ordinary)
+                r = ordinary_maps(bundle, reterr);
+        if (r == 0)
                 r = bundle_startable(bundle, reterr);
-        }
+        if (r == 0 && ordinary)
+                r = ordinary_enter(bundle, reterr);
         if (r == 0)
                 r = open_console(options, &bundle->process, &terminal, &console, &how.console, reterr);
         if (r == 0 && options->trace) {

@@ -28,11 +28,21 @@ static int loopback_up(struct initsync_error *reterr) {
         return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fault_call(reterr, -errno, "ioctl", "lo") : 0;
 }
 
+static bool maps(const struct bundle_map *map, uint32_t id) {
+        size_t i;
+
+        for (i = 0; i < map->n; i++)
+                if (id >= map->extents[i].inside && id - map->extents[i].inside < map->extents[i].count)
+                        return true;
+        return false;
+}
+
+/* An ordinary user without further ids may be somebody else inside than root, and has all rights there as he is. */
 static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
                   struct initsync_error *reterr) {
         int r = 0;
 
-        if (bundle->namespaces & CLONE_NEWUSER)
+        if ((bundle->namespaces & CLONE_NEWUSER) && (maps(&bundle->uids, 0) || !maps(&bundle->uids, geteuid())))
                 r = privileges_root(reterr);
         if (r == 0 && (bundle->namespaces & CLONE_NEWNET)) {
                 r = loopback_up(reterr);
@@ -105,12 +115,46 @@ static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error
         return r < 0 ? fault_call(reterr, r, "write", "config.json: linux.gidMappings: gid_map") : 0;
 }
 
-int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spawn_how *how, struct initsync_error *reterr) {
+struct birth {
+        const struct bundle *bundle;
+        const struct spawn_how *how;
+        int socket_fd, go_fd;
+};
+
+static int make(void *userdata, int *ret_pidfd) {
+        const struct birth *birth = userdata;
         struct kernel_clone_args args = {
-                .flags = (uint64_t)bundle->namespaces | KERNEL_CLONE_PIDFD,
-                .pidfd = (uintptr_t)&spawned->pidfd,
+                .flags = (uint64_t)birth->bundle->namespaces | KERNEL_CLONE_PIDFD,
+                .pidfd = (uintptr_t)ret_pidfd,
                 .exit_signal = SIGCHLD,
         };
+        int r;
+
+        fflush(NULL);
+        r = kernel_clone3(&args);
+        if (r == 0)
+                child_main(birth->bundle, birth->how, birth->socket_fd, birth->go_fd);
+        return r;
+}
+
+/* The end of a PID namespace's first process is that of all in there; without one, somebody else has to see to it. */
+static int give_birth(struct spawned *spawned, struct birth *birth, struct initsync_error *reterr) {
+        int r;
+
+        if (birth->bundle->namespaces & CLONE_NEWPID) {
+                spawned->pid = make(birth, &spawned->pidfd);
+                r = spawned->pid < 0 ? fault_call(reterr, spawned->pid, "clone3", NULL) : 0;
+        } else {
+                r = keeper_start(&spawned->keeper, make, birth, &spawned->pid, &spawned->pidfd, reterr);
+        }
+        if (r == 0)
+                return 0;
+        spawned->pid = 0;
+        return fault_in(reterr, "config.json: linux.namespaces");
+}
+
+int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spawn_how *how, struct initsync_error *reterr) {
+        struct birth birth = { .bundle = bundle, .how = how };
         _cleanup_fd_ int child_fd = -1, go_read = -1, go_write = -1;
         int go[2], r;
 
@@ -121,15 +165,11 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spa
                 return fault_call(reterr, -errno, "pipe2", NULL);
         go_read = go[0];
         go_write = go[1];
-        fflush(NULL);
-        r = kernel_clone3(&args);
-        if (r < 0) {
-                fault_call(reterr, r, "clone3", NULL);
-                return fault_in(reterr, "config.json: linux.namespaces");
-        }
-        if (r == 0)
-                child_main(bundle, how, child_fd, go_read);
-        spawned->pid = r;
+        birth.socket_fd = child_fd;
+        birth.go_fd = go_read;
+        r = give_birth(spawned, &birth, reterr);
+        if (r < 0)
+                return r;
         if (bundle->namespaces & CLONE_NEWUSER) {
                 r = map_ids(spawned->pid, bundle, reterr);
                 if (r < 0)
@@ -148,7 +188,14 @@ int spawn_wait(struct spawned *spawned, int timeout_ms, int *ret_status) {
         struct pollfd wait = { .fd = spawned->pidfd, .events = POLLIN };
         siginfo_t info = { .si_pid = 0 };
 
-        if (poll(&wait, 1, timeout_ms) <= 0 || waitid(KERNEL_P_PIDFD, (id_t)spawned->pidfd, &info, WEXITED) < 0)
+        if (poll(&wait, 1, timeout_ms) <= 0)
+                return 0;
+        if (spawned->keeper.pid > 0) {
+                *ret_status = keeper_status(&spawned->keeper);
+                spawned->pid = 0;
+                return 1;
+        }
+        if (waitid(KERNEL_P_PIDFD, (id_t)spawned->pidfd, &info, WEXITED) < 0)
                 return 0;
         spawned->pid = 0;
         *ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
@@ -163,6 +210,8 @@ void spawn_end(struct spawned *spawned) {
                 if (spawn_wait(spawned, KILLED_MS, &status) == 0)
                         say("warning: process %d was killed, and does not end: it hangs in the kernel", (int)spawned->pid);
         }
+        if (keeper_end(&spawned->keeper) < 0)
+                say("warning: processes of the container were killed, and do not end: they hang in the kernel");
         fd_closep(&spawned->pidfd);
         fd_closep(&spawned->socket_fd);
 }

@@ -9,12 +9,14 @@
 #include <sys/types.h>
 #include <initsync.h>
 #include "bundle.h"
+#include "keeper.h"
 
 struct spawned {
-        pid_t pid;                      /* a child of this process; 0: there is none */
+        pid_t pid;                      /* not reaped before spawn_wait(); 0: there is none */
         int pidfd, socket_fd;           /* the parent's end of the conversation */
+        struct keeper keeper;           /* its parent, if there is one between it and us */
 };
-#define SPAWNED_NONE { 0, -1, -1 }
+#define SPAWNED_NONE { 0, -1, -1, KEEPER_NONE }
 
 struct spawn_how {
         uint64_t child_flags;           /* INITSYNC_CHILD_* */
@@ -35,7 +37,7 @@ void spawn_signal(const struct spawned *spawned, int number);
 /* spawn_wait() - reap it. Return: 1 and its exit status or 128 + a signal; 0 after @timeout_ms; -1 waits without limit */
 int spawn_wait(struct spawned *spawned, int timeout_ms, int *ret_status);
 
-/* spawn_end() - kill it if it is there, and release what is left */
+/* spawn_end() - kill it if it is there, with all that is left of the container, and release what is left of it here */
 void spawn_end(struct spawned *spawned);
 
 #endif /* SPAWNED_H */

@@ -206,7 +206,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (fds[1] >= 0)
                 close(fds[1]);
         kill(pid, SIGKILL);
-        FUZZ_CHECK(waitpid(pid, &status, 0) == pid);
+        while (waitpid(pid, &status, 0) < 0)
+                FUZZ_CHECK(errno == EINTR);     /* libFuzzer has a timer */
         close(pidfd);
         FUZZ_CHECK(peer_fds() == before && initsync_abandoned() == 0);
         FUZZ_CHECK(children || !has_children());

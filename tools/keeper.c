@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include "cleanup.h"
+#include "kernel.h"
+#include "keeper.h"
+#include "say.h"
+#include "sweep.h"
+
+#define SWEEP_MS 5000           /* what is killed and takes longer hangs in a system call, of a dead file server say */
+#define STUCK 1                 /* exit status */
+
+/* The number, and with it the descriptor if there is one. */
+static int send_made(int fd, int pid, int pidfd) {
+        char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr)))) = { 0 };
+        struct iovec data = { .iov_base = &pid, .iov_len = sizeof(pid) };
+        struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+        struct cmsghdr *header;
+
+        if (pidfd >= 0) {
+                message.msg_control = control;
+                message.msg_controllen = sizeof(control);
+                header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(header), &pidfd, sizeof(int));
+        }
+        return sendmsg(fd, &message, MSG_NOSIGNAL) == sizeof(pid) ? 0 : -EPIPE;
+}
+
+static int receive_made(int fd, int *ret_pidfd) {
+        char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr))));
+        int pid;
+        struct iovec data = { .iov_base = &pid, .iov_len = sizeof(pid) };
+        struct msghdr message = {
+                .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+        };
+        struct cmsghdr *header;
+        ssize_t n;
+
+        do
+                n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+        while (n < 0 && errno == EINTR);
+        if (n != sizeof(pid))
+                return n < 0 ? -errno : -ECHILD;
+        header = CMSG_FIRSTHDR(&message);
+        if (header && header->cmsg_type == SCM_RIGHTS)
+                memcpy(ret_pidfd, CMSG_DATA(header), sizeof(int));
+        return pid > 0 && *ret_pidfd < 0 ? -EMFILE : pid;
+}
+
+static void answer(int fd, int pidfd) {
+        siginfo_t info = { .si_status = 0 };
+        int status;
+
+        if (waitid(KERNEL_P_PIDFD, (id_t)pidfd, &info, WEXITED | KERNEL_WALL) < 0)
+                return;
+        status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+        if (send(fd, &status, sizeof(status), MSG_NOSIGNAL) < 0)
+                return;
+}
+
+static _Noreturn void keep(int fd, int (*make)(void *userdata, int *ret_pidfd), void *userdata) {
+        int kept[2] = { fd, -1 }, made, i;
+        sigset_t all;
+        char byte;
+
+        /* What is sent to a whole session or process group is not for it. */
+        setsid();
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+                made = -errno;
+        else
+                made = make(userdata, &kept[1]);
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        send_made(fd, made, kept[1]);
+        /* Whoever waits for the end of our output, or of the conversation, waits for nothing else. */
+        initsync_child_only(kept, made < 0 ? 1 : 2);
+        for (i = 0; i < 3; i++)
+                close(i);
+        while (read(fd, &byte, 1) == 1)
+                answer(fd, kept[1]);
+        _exit(sweep(SWEEP_MS) ? 0 : STUCK);
+}
+
+int keeper_start(struct keeper *keeper, int (*make)(void *userdata, int *ret_pidfd), void *userdata, pid_t *ret_pid,
+                 int *ret_pidfd, struct initsync_error *reterr) {
+        _cleanup_fd_ int theirs = -1;
+        int ends[2], r;
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+                return fault_call(reterr, -errno, "socketpair", NULL);
+        keeper->fd = ends[0];
+        theirs = ends[1];
+        fflush(NULL);
+        pid = fork();
+        if (pid < 0)
+                return fault_call(reterr, -errno, "fork", NULL);
+        if (pid == 0) {
+                close(keeper->fd);
+                keep(theirs, make, userdata);
+        }
+        keeper->pid = pid;
+        fd_closep(&theirs);
+        r = receive_made(keeper->fd, ret_pidfd);
+        if (r < 0)
+                return fault_call(reterr, r, "clone3", NULL);
+        *ret_pid = r;
+        return 0;
+}
+
+int keeper_status(const struct keeper *keeper) {
+        int status;
+
+        if (send(keeper->fd, "", 1, MSG_NOSIGNAL) == 1 && recv(keeper->fd, &status, sizeof(status), 0) == sizeof(status))
+                return status;
+        return 128 + SIGKILL;           /* and so was the keeper */
+}
+
+int keeper_end(struct keeper *keeper) {
+        int status = 0;
+
+        fd_closep(&keeper->fd);
+        if (keeper->pid > 0)
+                while (waitpid(keeper->pid, &status, 0) < 0 && errno == EINTR)
+                        continue;
+        keeper->pid = 0;
+        return WIFEXITED(status) && WEXITSTATUS(status) == STUCK ? -ETIME : 0;
+}
