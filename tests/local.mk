@@ -85,7 +85,10 @@ PYTHON_TESTS = \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
+	tests/tool-mount-options.py \
 	tests/tool-mounts.py \
+	tests/tool-namespaces.py \
+	tests/tool-process.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
 	tests/tool-relay.py \
@@ -233,6 +236,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/parent.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
+	tests/support/box.py \
 	tests/support/container.py \
 	tests/support/hooks.py \
 	tests/support/agent.py \

@@ -4,6 +4,7 @@
 #include "agent.h"
 #include "cleanup.h"
 #include "commands.h"
+#include "joined.h"
 #include "kernel.h"
 #include "options.h"
 #include "parent.h"
@@ -32,6 +33,10 @@ static int on_ready(void *userdata, struct initsync_error *reterr) {
 
         if (job->bundle)
                 r = limits_set(&job->bundle->process.limits, job->pid, job->pidfd, reterr);
+        if (r == 0 && job->bundle)
+                r = scheduler_apply(&job->bundle->scheduler, job->pid, job->pidfd, reterr);
+        if (r == 0 && job->bundle)
+                r = io_priority_apply(&job->bundle->io_priority, job->pid, job->pidfd, reterr);
         return r < 0 ? r : pid_file_write(job->pid_file, job->pid, reterr);
 }
 
@@ -52,8 +57,9 @@ static void on_trace(const struct initsync_trace_event *event, void *userdata) {
 }
 
 /* The binds of @bundle, and in what order they stand in its list. */
-static int allowed(const struct bundle *bundle, struct initsync_mount **ret_mounts, size_t *ret_n,
+static int allowed(const struct parent_job *job, struct initsync_mount **ret_mounts, size_t *ret_n,
                    struct initsync_error *reterr) {
+        const struct bundle *bundle = job->bundle;
         struct initsync_mount *mounts = calloc(bundle->n_mounts ? bundle->n_mounts : 1, sizeof(*mounts));
         size_t i;
 
@@ -61,9 +67,14 @@ static int allowed(const struct bundle *bundle, struct initsync_mount **ret_moun
                 return fault_call(reterr, -ENOMEM, "calloc", NULL);
         *ret_mounts = mounts;
         *ret_n = 0;
-        for (i = 0; i < bundle->n_mounts; i++)
-                if (bundle->mounts[i].kind == MOUNT_BIND)
-                        mounts[(*ret_n)++] = bundle->mounts[i].want;
+        for (i = 0; i < bundle->n_mounts; i++) {
+                if (bundle->mounts[i].kind != MOUNT_BIND)
+                        continue;
+                mounts[*ret_n] = bundle->mounts[i].want;
+                if (mounts[*ret_n].userns_path)
+                        mounts[*ret_n].userns_fd = job->user_fd;
+                ++*ret_n;
+        }
         return 0;
 }
 
@@ -86,7 +97,7 @@ int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int 
 
         if (job->bundle) {
                 options.rootfs = job->bundle->root;
-                r = allowed(job->bundle, &mounts, &options.n_mounts, reterr);
+                r = allowed(job, &mounts, &options.n_mounts, reterr);
                 if (r < 0) {
                         fd_closep(&socket_fd);
                         return r;
@@ -173,7 +184,7 @@ static int serve(struct parent_job *job, int socket_fd, struct initsync_error *r
 static int start(const struct options *options, struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
-        _cleanup_fd_ int pidfd = -1;
+        _cleanup_fd_ int pidfd = -1, user_fd = -1;
         struct parent_job job = {
                 .allow_any_mount = options->allow_any_mount,
                 .seccomp_fd = options->seccomp_fd,
@@ -201,12 +212,15 @@ static int start(const struct options *options, struct initsync_error *reterr) {
         }
         if (options->bundle) {
                 r = bundle_load(&bundle, options->bundle, BUNDLE_PARENT, reterr);
+                if (r == 0)
+                        r = joined_open_user(bundle, &user_fd, reterr);
                 if (r < 0)
                         return r;
         }
         job.bundle = bundle;
         job.trace = trace;
         job.pidfd = pidfd;
+        job.user_fd = user_fd;
         return serve(&job, options->sync_fd, reterr);
 }
 

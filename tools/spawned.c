@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "init.h"
 #include "kernel.h"
+#include "launch.h"
 #include "privileges.h"
 #include "say.h"
 #include "spawned.h"
@@ -34,7 +35,7 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
 
         if (bundle->namespaces & CLONE_NEWUSER)
                 r = privileges_root(reterr);
-        if (r == 0 && (bundle->namespaces & CLONE_NEWNET)) {
+        if (r == 0 && (bundle_new_namespaces(bundle) & CLONE_NEWNET)) {
                 r = loopback_up(reterr);
                 if (r < 0)
                         fault_in(reterr, "config.json: linux.namespaces");
@@ -107,13 +108,16 @@ static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error
 
 int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spawn_how *how, struct initsync_error *reterr) {
         struct kernel_clone_args args = {
-                .flags = (uint64_t)bundle->namespaces | KERNEL_CLONE_PIDFD,
+                .flags = (uint64_t)(bundle_new_namespaces(bundle) & ~CLONE_NEWTIME) | KERNEL_CLONE_PIDFD,
                 .pidfd = (uintptr_t)&spawned->pidfd,
                 .exit_signal = SIGCHLD,
         };
         _cleanup_fd_ int child_fd = -1, go_read = -1, go_write = -1;
         int go[2], r;
 
+        r = joined_open(&spawned->joined, bundle, reterr);
+        if (r < 0)
+                return r;
         r = initsync_pair(&spawned->socket_fd, &child_fd);
         if (r < 0)
                 return fault_call(reterr, r, "initsync_pair", NULL);
@@ -122,15 +126,13 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spa
         go_read = go[0];
         go_write = go[1];
         fflush(NULL);
-        r = kernel_clone3(&args);
-        if (r < 0) {
-                fault_call(reterr, r, "clone3", NULL);
-                return fault_in(reterr, "config.json: linux.namespaces");
-        }
+        r = launch(bundle, &spawned->joined, &args, reterr);
+        if (r < 0)
+                return r;
         if (r == 0)
                 child_main(bundle, how, child_fd, go_read);
         spawned->pid = r;
-        if (bundle->namespaces & CLONE_NEWUSER) {
+        if (bundle_new_namespaces(bundle) & CLONE_NEWUSER) {
                 r = map_ids(spawned->pid, bundle, reterr);
                 if (r < 0)
                         return r;
@@ -163,6 +165,7 @@ void spawn_end(struct spawned *spawned) {
                 if (spawn_wait(spawned, KILLED_MS, &status) == 0)
                         say("warning: process %d was killed, and does not end: it hangs in the kernel", (int)spawned->pid);
         }
+        joined_close(&spawned->joined);
         fd_closep(&spawned->pidfd);
         fd_closep(&spawned->socket_fd);
 }

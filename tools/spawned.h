@@ -9,12 +9,14 @@
 #include <sys/types.h>
 #include <initsync.h>
 #include "bundle.h"
+#include "joined.h"
 
 struct spawned {
+        struct joined joined;           /* namespaces that it was started in */
         pid_t pid;                      /* a child of this process; 0: there is none */
         int pidfd, socket_fd;           /* the parent's end of the conversation */
 };
-#define SPAWNED_NONE { 0, -1, -1 }
+#define SPAWNED_NONE { JOINED_NONE, 0, -1, -1 }
 
 struct spawn_how {
         uint64_t child_flags;           /* INITSYNC_CHILD_* */
