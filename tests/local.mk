@@ -72,6 +72,7 @@ SCRIPT_TESTS = \
 
 # The tool is $$top_builddir/syncdemo, if it was built.
 PYTHON_TESTS = \
+	tests/compatibility.py \
 	tests/doc-fragments.py \
 	tests/model.py \
 	tests/peer/selftest.py \

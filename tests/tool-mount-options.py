@@ -32,7 +32,7 @@ OPTIONS = {
     "exec": ("noexec", set(), None, None), "lazytime": ("", None, {"lazytime"}, None), "loud": ("", set(), None, None),
     "noatime": ("", {"noatime"}, None, set()), "nodev": ("", {"nodev"}, None, set()),
     "nodiratime": ("", {"nodiratime"}, None, set()), "noexec": ("", {"noexec"}, None, set()),
-    "noiversion": ("", set(), None, None), "nolazytime": ("lazytime", None, set(), None),
+    "noiversion": ("", set(), None, None), "nomand": ("", set(), None, set()), "nolazytime": ("lazytime", None, set(), None),
     "norelatime": ("relatime", set(), None, set()), "nostrictatime": ("strictatime", set(), None, set()),
     "nosuid": ("", {"nosuid"}, None, set()), "nosymfollow": ("", {"nosymfollow"}, None, set()),
     "relatime": ("noatime", set(), None, set()), "ro": ("", {"ro"}, None, set()), "rw": ("ro", set(), None, set()),
@@ -52,7 +52,7 @@ OPTIONS = {
     "unbindable": ("", None, None, None), "runbindable": ("", None, None, None),
 }
 # Tests of their own below or in tool-mounts.py, and what only some file systems know.
-ELSEWHERE = {"bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup", "mand", "nomand", "iversion"}
+ELSEWHERE = {"bind", "rbind", "remount", "idmap", "ridmap", "tmpcopyup", "mand", "iversion"}
 
 
 def flags(attributes):
@@ -103,9 +103,12 @@ def access_times(place):
 
 def superblock_options_of_binds(place):
     """what only a file system as a whole can have is refused on a bind, by its place"""
-    for word in ("sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand", "iversion", "acl", "size=1k"):
+    for word in ("sync", "async", "dirsync", "lazytime", "nolazytime", "iversion", "acl", "size=1k"):
         fails(place, configuration("echo", "started", mounts=[bind(place.data, "/x", "bind", "ro", word)]),
               "config.json: mounts[1].options[2]: %s: no option of a bind mount" % word)
+    for one in (entry("/x", "tmpfs", "mand"), bind(place.data, "/x", "mand")):
+        fails(place, configuration("echo", "started", mounts=[one]),
+              "config.json: mounts[1].options[0]: mand: Linux has no mandatory locking any more")
     fails(place, configuration("echo", "started", mounts=[entry("/x", "tmpfs", "iversion")]),
           "config.json: mounts[1]: /x: tmpfs: Unknown parameter 'iversion'")
 

@@ -4,6 +4,7 @@
 Prints TAP.
 """
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
 from box import FIRST, MAP, NAMESPACES, configuration, fails, fill, fine, run, seen, shell
+from container import entry, mounted
 from tool import Skip, bind, equal, extents, need_root, ok
 
 FILES = {**NAMESPACES, "user": "user", "time": "time"}
@@ -190,6 +192,37 @@ def mapped_by_path(place):
         fails(place, config, "config.json: linux.gidMappings: the user namespace of linux.namespaces has others")
 
 
+# ---- file systems that the parent makes ------------------------------------------------
+
+def from_parent(place):
+    """in a user namespace with the host's network a new sysfs, with the host's PIDs a new proc: the parent's, as asked for"""
+    need_root("make namespaces")
+    if not json.loads(tool.run("features").out)["features"]["open_tree_attr"]:
+        raise Skip("no clone of a detached mount below Linux 6.15")
+    wanted = {"ro", "nosuid", "nodev", "noexec", "relatime"}
+    sysfs = entry("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro")
+    script = """cat /proc/self/mountinfo; echo ==; ls /sys/class/net; echo ==; echo 1 > /sys/kernel/mm/ksm/run;
+        ls -d /proc/%d; echo 1 > /proc/sys/kernel/pid_max""" % os.getpid()
+    config = shell(script, mapped=True, kinds=("mount", "ipc", "uts"), mounts=[sysfs])
+    config["linux"]["readonlyPaths"] = ["/proc/sys"]
+    result = run(place, config)
+    table, interfaces, processes = result.out.split("==\n")
+    found = mounted(table)
+    equal((found["/sys"][0] | {"relatime"}, found["/sys"][2]), (wanted, "sysfs"))
+    equal(sorted(interfaces.split()), sorted(os.listdir("/sys/class/net")))
+    equal(processes.split(), ["/proc/%d" % os.getpid()])
+    equal(result.err.count("Read-only") + result.err.count("ermission"), 2)
+    # The same by the two halves as programs, and none for a container that may make its own.
+    trace = place.path + "/trace"
+    equal(tool.run("run", "--trace=" + trace, "--bundle", place.write(config), "test").code, 1)
+    with open(trace, encoding="utf-8") as file:
+        equal([line.count('"/sys"') > 0 for line in file if "procMountPlease" in line], [False, True])
+    config = shell("ls /sys/class/net", mapped=True, mounts=[sysfs])
+    equal(tool.run("run", "--trace=" + trace, "--bundle", place.write(config), "test"), (0, "lo\n", ""))
+    with open(trace, encoding="utf-8") as file:
+        ok("procMountPlease" not in file.read(), "asked for a file system that it could make")
+
+
 # ---- clocks -------------------------------------------------------------------------
 
 def offsets(place):
@@ -225,7 +258,7 @@ def offsets_refused(place):
         fails(place, config, "config.json: ", text)
 
 
-TESTS = [each_kind, together, with_proc, own_ones, no_namespaces, mapped_by_path, offsets, offsets_refused]
+TESTS = [each_kind, together, with_proc, own_ones, no_namespaces, mapped_by_path, from_parent, offsets, offsets_refused]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -138,6 +138,14 @@ const char *bundle_namespace_path(const struct bundle *bundle, int flag);
 /* bundle_new_namespaces() - those without a path */
 int bundle_new_namespaces(const struct bundle *bundle);
 
+/*
+ * bundle_from_parent() - where on the host the new file system @mount would be, if its like is there to be asked for; or NULL
+ *
+ * A sysfs shows a network namespace, a procfs a PID namespace. In a user namespace that does not own it the container's
+ * process may make neither, so that the parent, in the same network or PID namespace, makes one and sends it.
+ */
+const char *bundle_from_parent(const struct bundle *bundle, const struct bundle_mount *mount);
+
 /* bundle_absolute() - @path as it is, or below the bundle and cleaned of "." and "..", as runc has it; NULL: no memory */
 char *bundle_absolute(const struct bundle *bundle, const char *path);
 

@@ -167,6 +167,18 @@ static int read_remount(struct bundle_mount *mount, const struct bundle *bundle,
         return 1;
 }
 
+static const char *from_parent(const struct bundle *bundle, const char *type) {
+        if (!(bundle->namespaces & CLONE_NEWUSER))
+                return NULL;
+        if (strcmp(type, "sysfs") == 0)
+                return bundle->namespaces & CLONE_NEWNET ? NULL : "/sys";
+        return strcmp(type, "proc") != 0 || (bundle->namespaces & CLONE_NEWPID) ? NULL : "/proc";
+}
+
+const char *bundle_from_parent(const struct bundle *bundle, const struct bundle_mount *mount) {
+        return mount->kind == MOUNT_FILE_SYSTEM ? from_parent(bundle, mount->type) : NULL;
+}
+
 /* Returns 1 for a mount of @half's, 0 for one to leave out. */
 static int read_mount(struct bundle_mount *mount, const struct bundle *bundle, const struct node *entry,
                       enum bundle_half half, struct initsync_error *reterr) {
@@ -186,7 +198,9 @@ static int read_mount(struct bundle_mount *mount, const struct bundle *bundle, c
                 return half == BUNDLE_PARENT ? 0 : read_remount(mount, bundle, entry, bind, idmap, reterr);
         if (bind)
                 return read_bind(mount, bundle, entry, half, idmap, reterr);
-        return half == BUNDLE_PARENT ? 0 : read_file_system(mount, bundle, entry, &type, idmap, reterr);
+        if (half == BUNDLE_PARENT && !from_parent(bundle, type.value ? node_string(&type) : ""))
+                return 0;
+        return read_file_system(mount, bundle, entry, &type, idmap, reterr);
 }
 
 int bundle_mounts(struct bundle *bundle, const struct node *config, enum bundle_half half, struct initsync_error *reterr) {

@@ -147,14 +147,24 @@ static int make_bind(const struct bundle_mount *mount, int root, struct initsync
         return r;
 }
 
-static int make_file_system(const struct bundle_mount *mount, const struct bundle *bundle, int root, int *ret_tree,
-                            struct initsync_error *reterr) {
+static int ask_for_file_system(const struct bundle_mount *mount, const char *source, struct initsync_child *child,
+                               int *ret_tree, struct initsync_error *reterr) {
+        struct initsync_mount wanted = mount->want;
+
+        wanted.source = source;
+        return initsync_child_mount(child, &wanted, ret_tree, reterr);
+}
+
+static int make_file_system(const struct bundle_mount *mount, const struct bundle *bundle, int root,
+                            struct initsync_child *child, int *ret_tree, struct initsync_error *reterr) {
         const bool namespace = bundle->namespaces & CLONE_NEWCGROUP;
         _cleanup_fd_ int tree = -1;
         int r;
 
         if (mount->kind == MOUNT_CGROUP)
                 r = mount_cgroup_make(mount, namespace, &tree, reterr);
+        else if (bundle_from_parent(bundle, mount))
+                r = ask_for_file_system(mount, bundle_from_parent(bundle, mount), child, &tree, reterr);
         else
                 r = mount_type_make(mount, &tree, reterr);
         if (r == 0)
@@ -216,7 +226,7 @@ static int make_one(const struct bundle *bundle, size_t i, int root, struct init
         else if (mount->kind == MOUNT_BIND)
                 r = make_bind(mount, root, child, &tree, reterr);
         else
-                r = make_file_system(mount, bundle, root, &tree, reterr);
+                r = make_file_system(mount, bundle, root, child, &tree, reterr);
         if (r == 0)
                 r = set_late(mount, tree, late, reterr);
         if (r == 0 && mount->kept)

@@ -16,6 +16,7 @@ enum kind {
         PROPAGATION,
         REMOUNT,
         COPY_UP,
+        REFUSED,
         NOTHING         /* what is done anyway, or no business of the kernel's */
 };
 
@@ -59,6 +60,8 @@ static const struct mount_option {
         { "defaults",      NOTHING,     0,                                      false },
         { "remount",       REMOUNT,     0,                                      false },
         { "tmpcopyup",     COPY_UP,     0,                                      false },
+        { "mand",          REFUSED,     0,                                      false },        /* gone with Linux 5.15 */
+        { "nomand",        NOTHING,     0,                                      false },
         { "silent",        NOTHING,     0,                                      false },        /* of the kernel's log */
         { "loud",          NOTHING,     0,                                      false },
         { "noiversion",    NOTHING,     0,                                      false },
@@ -126,6 +129,7 @@ static bool apply_option(struct bundle_mount *mount, const char *name, bool *bin
                 mount->propagation = option->value;
                 mount->propagation_recursive = option->recursive;
                 break;
+        case REFUSED:
         case NOTHING:
                 break;
         case REMOUNT:
@@ -142,6 +146,7 @@ static bool apply_option(struct bundle_mount *mount, const char *name, bool *bin
 
 int mount_options(struct bundle_mount *mount, const struct node *entry, bool *ret_bind, bool *ret_idmap,
                   struct initsync_error *reterr) {
+        const struct mount_option *option;
         struct node array, element;
         size_t i, n;
         int r;
@@ -157,6 +162,10 @@ int mount_options(struct bundle_mount *mount, const struct node *entry, bool *re
                 r = node_element(&array, i, json_type_string, &element, reterr);
                 if (r < 0)
                         return r;
+                option = find_option(node_string(&element));
+                if (option && option->kind == REFUSED)
+                        return node_refuse(&element, reterr, -EOPNOTSUPP, "%s: Linux has no mandatory locking any more",
+                                           node_string(&element));
                 if (!apply_option(mount, node_string(&element), ret_bind, ret_idmap))
                         mount->data[mount->n_data++] = node_string(&element);
         }
