@@ -90,6 +90,7 @@ PYTHON_TESTS = \
 	tests/tool-mounts.py \
 	tests/tool-namespaces.py \
 	tests/tool-process.py \
+	tests/tool-mounts-race.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
 	tests/tool-relay.py \
