@@ -12,9 +12,9 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from box import FIRST, MAP, configuration, fails, fill, fine, shell
+from box import FIRST, configuration, fails, fine, ordinary, shell
 from container import entry, mounted, over
-from tool import Skip, bind, contains, equal, extents, need_root, ok
+from tool import Skip, bind, equal, extents, need_root, ok
 
 TABLE = os.path.join(tool.SOURCE, "doc", "compatibility.md")
 
@@ -264,8 +264,25 @@ def mapped_again(place):
         tool.checked(tool.libc.umount2(mapped.encode(), 2))
 
 
+# ---- without being root ---------------------------------------------------------------------
+
+def ordinary_user(place):
+    """as an ordinary user: remount, tmpcopyup, an id-mapped tmpfs, attributes and propagation"""
+    place.file("bundle/rootfs/etc/file", "content\n")
+    entries = [entry("/a", "tmpfs", "size=64k"), entry("/a", "tmpfs", "remount", "size=128k", "noexec", "shared"),
+               entry("/etc", "tmpfs", "tmpcopyup", "rro"), bind(place.data, "/b", "rbind", "rnosuid", "ro"),
+               entry("/t", "tmpfs", "idmap")]
+    config = shell("cat /etc/file; stat -c %u:%g /t /etc/file; cat /proc/self/mountinfo", kinds=("pid", "mount"), mounts=entries)
+    first, *owners, table = ordinary(place, config).split("\n", 3)
+    equal([first, *owners], ["content", "0:0", "0:0"])
+    found = mounted(table)
+    ok("size=128k" in found["/a"][4] and found["/a"][1] == ["shared"], found["/a"])
+    equal((flags(found["/a"][0]), flags(found["/etc"][0]), flags(found["/b"][0])), ({"noexec"}, {"ro"}, {"nosuid", "ro"}))
+    ok(any(" /t " in line and "idmapped" in line for line in table.splitlines()), table)
+
+
 TESTS = [every_option, access_times, superblock_options_of_binds, remount, remount_refused, copy_up, copy_up_hostile,
-         new_file_systems, mapped_copy_up, mapped_again]
+         new_file_systems, mapped_copy_up, mapped_again, ordinary_user]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -15,7 +15,7 @@ import time
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from box import FIRST, MAP, NAMESPACES, configuration, fails, fill, fine, run, seen, shell
+from box import FIRST, MAP, NAMESPACES, configuration, fails, fill, fine, ordinary, run, seen, shell
 from container import entry, mounted
 from tool import Skip, bind, equal, extents, need_root, ok
 
@@ -29,25 +29,28 @@ def numbers(pid="self"):
 
 
 @contextlib.contextmanager
-def elsewhere(*kinds, count=65536):
-    """The PID of a process in new namespaces of these kinds, with ids from FIRST on in a user namespace."""
-    need_root("make namespaces")
-    command = ["unshare", *(FLAGS[kind] for kind in kinds), *(["--fork"] if "pid" in kinds or "time" in kinds else []),
+def elsewhere(*kinds, maps="0 %d 65536" % FIRST, by=None):
+    """The PID of a process in new namespaces of these kinds, with ids from FIRST on in a user namespace; or one's own of @by."""
+    if not by:
+        need_root("make namespaces")
+    command = ["unshare", *(["--map-root-user"] if by else []), *(FLAGS[kind] for kind in kinds), *(["--fork"] if "pid" in kinds or "time" in kinds else []),
                "sh", "-c", "echo; exec sleep 60"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, preexec_fn=by)
     try:
-        process.stdout.readline()
+        if not process.stdout.readline():
+            raise Skip("no namespaces here")
         pid = process.pid
         if "pid" in kinds or "time" in kinds:
             with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
                 pid = int(file.read())
-        if "user" in kinds:
+        if "user" in kinds and not by:
             for name in ("uid_map", "gid_map"):
                 with open("/proc/%d/%s" % (pid, name), "w", encoding="ascii") as file:
-                    file.write("0 %d %d" % (FIRST, count))
+                    file.write(maps)
         yield pid
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
 
@@ -192,6 +195,32 @@ def mapped_by_path(place):
         fails(place, config, "config.json: linux.gidMappings: the user namespace of linux.namespaces has others")
 
 
+    with elsewhere("user", maps="0 %d 1000\n1000 %d 500\n" % (FIRST, FIRST + 1000)) as pid:
+        config = joining(pid, "user")
+        config["process"]["args"] = ["true"]
+        for text in ("0:%d:1000,1000:%d:500", "1000:%d:500,0:%d:1000"):
+            ids = (FIRST, FIRST + 1000) if text[0] == "0" else (FIRST + 1000, FIRST)
+            config["linux"].update(uidMappings=extents(text % ids), gidMappings=extents(text % ids))
+            equal(fine(place, config), "")
+        config["linux"].update(uidMappings=extents("0:%d:1000" % FIRST))
+        fails(place, config, "config.json: linux.uidMappings: the user namespace of linux.namespaces has others")
+
+
+def joined_by_ordinary_user(place):
+    """as an ordinary user: namespaces that only the root of a joined user namespace may enter"""
+    fill(place)
+    with elsewhere("user", "network", "uts", "ipc", by=tool.ordinary_user) as pid:
+        theirs = numbers(pid)
+        config = configuration("/bin/probe", "namespaces", "uids", kinds=())
+        config["mounts"] = [bind("/proc", "/proc", "rbind")]
+        config["linux"]["namespaces"] = [{"type": "mount"}] + [{"type": kind, "path": "/proc/%d/ns/%s" % (pid, FILES[kind])}
+                                                               for kind in ("network", "uts", "user", "ipc")]
+        inside = json.loads(ordinary(place, config))
+        equal([inside["namespaces"][kind] for kind in ("net", "uts", "ipc", "user")],
+              [theirs[kind] for kind in ("net", "uts", "ipc", "user")])
+        equal(inside["uids"], [0, 0, 0])
+
+
 # ---- file systems that the parent makes ------------------------------------------------
 
 def from_parent(place):
@@ -243,6 +272,15 @@ def offsets(place):
         ok(inside["namespaces"]["time"] != numbers()["time"], "the same time namespace")
 
 
+def ordinary_user(place):
+    """as an ordinary user: the clocks of a time namespace that belongs to the new user namespace"""
+    config = configuration("/bin/probe", "clocks", kinds=("mount", "pid", "user", "time"))
+    config["linux"]["timeOffsets"] = {"monotonic": {"secs": 7200}}
+    inside = json.loads(ordinary(place, config))
+    difference = inside["clocks"]["monotonic"] - time.clock_gettime(time.CLOCK_MONOTONIC)
+    ok(abs(difference - 7200) < 10, difference)
+
+
 def offsets_refused(place):
     """linux.timeOffsets: without a namespace of its own, for other clocks, out of range"""
     need_root("make namespaces")
@@ -258,7 +296,7 @@ def offsets_refused(place):
         fails(place, config, "config.json: ", text)
 
 
-TESTS = [each_kind, together, with_proc, own_ones, no_namespaces, mapped_by_path, from_parent, offsets, offsets_refused]
+TESTS = [each_kind, together, with_proc, own_ones, no_namespaces, mapped_by_path, joined_by_ordinary_user, from_parent, offsets, ordinary_user, offsets_refused]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -4,13 +4,15 @@ namespaces. Each with a value that is not the default, as the kernel tells it in
 
 Prints TAP.
 """
+import json
 import os
 import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from box import configuration, fails, fine, run, seen, shell
+from box import configuration, fails, fine, ordinary, run, seen, shell
+from container import over
 from tool import Skip, contains, equal, need_root, ok, one_line
 
 PLAIN = {"policy": 0, "flags": 0, "nice": 0, "priority": 0, "runtime": 0, "deadline": 0, "period": 0}
@@ -102,6 +104,20 @@ def personality(place):
         fails(place, config, "config.json: " + text)
 
 
+def ordinary_user(place):
+    """as an ordinary user: what needs no right, and parameters of namespaces of his own"""
+    config = configuration("/bin/probe", "scheduler", "io_priority", "machine", scheduler={"policy": "SCHED_BATCH", "nice": 4},
+                           ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 7})
+    config["linux"]["personality"] = {"domain": "LINUX32"}
+    inside = json.loads(ordinary(place, config))
+    equal((inside["scheduler"]["policy"], inside["scheduler"]["nice"], inside["io_priority"]), (3, 4, [2, 7]))
+    ok(inside["machine"] != os.uname().machine, inside)
+    values = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "8191"}
+    before = host_values(values)
+    equal(ordinary(place, with_sysctl(values)), "1\n8191\n")
+    equal(host_values(values), before)
+
+
 # ---- parameters of the kernel ----------------------------------------------------
 
 SYSCTLS = {"net.ipv4.ip_forward": "1", "net/ipv4/conf/lo/rp_filter": "2", "net.core.somaxconn": "77", "kernel.msgmax": "8191",
@@ -172,18 +188,21 @@ def sysctl_of_interface(place):
 
 
 def sysctl_image(place):
-    """linux.sysctl: neither the image nor its mounts say which file is written"""
+    """linux.sysctl: neither the image nor its mounts, nor what lies over the host's /proc, say which file is written"""
     need_root("mount")
     values = {"net.core.somaxconn": "78"}
     config = with_sysctl(values, "cat", "/proc/sys/net/core/somaxconn", "/fake/net/core/somaxconn")
     place.file("fake/net/core/somaxconn", "untouched\n")
     config["mounts"] += [tool.bind(place.path + "/fake", "/fake"), tool.bind(place.path + "/fake", "/proc/sys")]
     equal(fine(place, config), "untouched\nuntouched\n")
+    config = with_sysctl(values)
+    with over("/proc/sys/net", "tmpfs"):
+        equal(fine(place, config), "78\n")
     with open(place.path + "/fake/net/core/somaxconn", encoding="ascii") as file:
         equal(file.read(), "untouched\n")
 
 
-TESTS = [scheduler, scheduler_refused, io_priority, personality, sysctl, sysctl_refused, sysctl_of_interface, sysctl_image]
+TESTS = [scheduler, scheduler_refused, io_priority, personality, ordinary_user, sysctl, sysctl_refused, sysctl_of_interface, sysctl_image]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

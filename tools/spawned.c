@@ -29,11 +29,12 @@ static int loopback_up(struct initsync_error *reterr) {
         return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fault_call(reterr, -errno, "ioctl", "lo") : 0;
 }
 
-static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
+static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline, bool late_time,
                   struct initsync_error *reterr) {
-        int r = 0;
+        /* Before our ids change, which makes the files of ours in /proc root's. */
+        int r = late_time ? launch_late_time(bundle, reterr) : 0;
 
-        if (bundle->namespaces & CLONE_NEWUSER)
+        if (r == 0 && (bundle->namespaces & CLONE_NEWUSER))
                 r = privileges_root(reterr);
         if (r == 0 && (bundle_new_namespaces(bundle) & CLONE_NEWNET)) {
                 r = loopback_up(reterr);
@@ -43,7 +44,8 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
         return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
 }
 
-static _Noreturn void child_main(const struct bundle *bundle, const struct spawn_how *how, int socket_fd, int go_fd) {
+static _Noreturn void child_main(const struct bundle *bundle, const struct spawn_how *how, int socket_fd, int go_fd,
+                                 bool late_time) {
         struct initsync_child_options options = INITSYNC_CHILD_OPTIONS_INIT;
         struct initsync_child *child = NULL;
         struct initsync_error error;
@@ -65,7 +67,7 @@ static _Noreturn void child_main(const struct bundle *bundle, const struct spawn
         options.flags = how->child_flags;
         if (initsync_child_new(&child, socket_fd, &options, &error) < 0)
                 _exit(1);
-        become(bundle, child, how->console, lifeline, &error);
+        become(bundle, child, how->console, lifeline, late_time, &error);
         initsync_child_fail(child, &error);
         _exit(1);
 }
@@ -113,6 +115,7 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spa
                 .exit_signal = SIGCHLD,
         };
         _cleanup_fd_ int child_fd = -1, go_read = -1, go_write = -1;
+        bool late_time;
         int go[2], r;
 
         r = joined_open(&spawned->joined, bundle, reterr);
@@ -126,11 +129,11 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spa
         go_read = go[0];
         go_write = go[1];
         fflush(NULL);
-        r = launch(bundle, &spawned->joined, &args, reterr);
+        r = launch(bundle, &spawned->joined, &args, &late_time, reterr);
         if (r < 0)
                 return r;
         if (r == 0)
-                child_main(bundle, how, child_fd, go_read);
+                child_main(bundle, how, child_fd, go_read, late_time);
         spawned->pid = r;
         if (bundle_new_namespaces(bundle) & CLONE_NEWUSER) {
                 r = map_ids(spawned->pid, bundle, reterr);

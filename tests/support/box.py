@@ -59,6 +59,29 @@ def run(place, config, **kwargs):
     return tool.run("run", "--bundle", place.write(config), "test", **kwargs)
 
 
+def ordinary(place, config):
+    """What an ordinary user's run printed, with the one id of a user namespace of his own; /proc only where it can be had."""
+    fill(place)
+    uid, gid = (65533, 65533) if tool.ROOT else (os.getuid(), os.getgid())
+    kinds = [entry["type"] for entry in config["linux"]["namespaces"]]
+    config["linux"]["namespaces"] += [{"type": "user"}] if "user" not in kinds else []
+    config["linux"].update(uidMappings=tool.extents("0:%d:1" % uid), gidMappings=tool.extents("0:%d:1" % gid))
+    os.chmod(place.path, 0o755)
+    place.write(config)
+    program, environment = tool.copy_tool(place)
+    for path, directories, files in os.walk(place.bundle):
+        for name in [path, *(os.path.join(path, one) for one in directories + files)]:
+            os.chown(name, uid, gid, follow_symlinks=False)
+    result = tool.finish(tool.start([program, "run", "--bundle", place.bundle, "test"], preexec_fn=tool.ordinary_user,
+                                    env=environment))
+    if "clone3: Operation not permitted" in result.err or "unshare: Operation not permitted" in result.err:
+        raise Skip("no user namespaces here: " + one_line(result.err))
+    if "is masked or read-only here" in result.err:
+        raise Skip("no procfs of one's own here: " + one_line(result.err))
+    equal((result.code, result.err), (0, ""))
+    return result.out
+
+
 def fine(place, config, **kwargs):
     """What a container printed that ended well, and in silence."""
     result = run(place, config, **kwargs)
