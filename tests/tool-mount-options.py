@@ -187,6 +187,16 @@ def copy_up(place):
           "config.json: mounts[1]: /etc: tmpcopyup: ", "No space left on device")
 
 
+def mode_of_tmpfs(place):
+    """a tmpfs without a mode has that of the directory below it, and one where none was the kernel's"""
+    os.chmod(place.file("bundle/rootfs/run/", owner=(3, 4)), 0o2710)
+    out = fine(place, shell("stat -c '%a %u:%g' /run /new /t /q", mounts=[
+        entry("/run", "tmpfs", "ro"), entry("/new", "tmpfs"), entry("/t", "tmpfs", "mode=0700"), entry("/q", "tmpfs", "mode=0"),
+        entry("/q", "tmpfs")]))
+    equal(out.splitlines(), ["2710 0:0", "1777 0:0", "700 0:0", "0 0:0"])
+    equal(fine(place, shell("stat -c %a /run", mapped=True, mounts=[entry("/run", "tmpfs")])), "2710\n")
+
+
 def copy_up_hostile(place):
     """tmpcopyup: no symlink is followed, no mount is crossed, and a depth without end has one"""
     need_root("mount")
@@ -281,7 +291,7 @@ def ordinary_user(place):
     ok(any(" /t " in line and "idmapped" in line for line in table.splitlines()), table)
 
 
-TESTS = [every_option, access_times, superblock_options_of_binds, remount, remount_refused, copy_up, copy_up_hostile,
+TESTS = [every_option, access_times, superblock_options_of_binds, remount, remount_refused, copy_up, mode_of_tmpfs, copy_up_hostile,
          new_file_systems, mapped_copy_up, mapped_again, ordinary_user]
 
 if __name__ == "__main__":

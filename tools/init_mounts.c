@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include "cleanup.h"
@@ -68,6 +69,24 @@ static int set_tree_attributes(const struct bundle_mount *mount, int tree, struc
         return r < 0 ? fault_attributes(mount, r, tree, reterr) : 0;
 }
 
+/*
+ * A tmpfs for which no mode is given has that of the directory that it covers, as with other runtimes: the kernel's own
+ * would let everybody write to the image's /run.
+ */
+static int keep_mode(const struct bundle_mount *mount, int target, int tree, struct initsync_error *reterr) {
+        struct statx st;
+        size_t i;
+
+        if (mount->kind != MOUNT_FILE_SYSTEM || strcmp(mount->type, "tmpfs") != 0 || mount_is_mapped(mount))
+                return 0;
+        for (i = 0; i < mount->n_data; i++)
+                if (strncmp(mount->data[i], "mode=", 5) == 0)
+                        return 0;
+        if (statx(target, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MODE, &st) < 0)
+                return fault_call(reterr, -errno, "statx", mount->want.destination);
+        return fchmodat(tree, ".", st.stx_mode & 07777, 0) < 0 ? fault_call(reterr, -errno, "fchmodat", "tmpfs") : 0;
+}
+
 static int attach(const struct bundle_mount *mount, int root, int tree, struct initsync_error *reterr) {
         _cleanup_fd_ int target = -1;
         struct statx st;
@@ -83,7 +102,9 @@ static int attach(const struct bundle_mount *mount, int root, int tree, struct i
         if (mount_type_ordinary(mount) && rootfs_ordinary(root, mount->want.destination, target) < 0)
                 return fault(reterr, -ELOOP, "%s: is reached by a symlink, which is not allowed for %s",
                              mount->want.destination, mount->type);
-        r = mount->copy_up ? copy_up(target, tree, reterr) : 0;
+        r = r == 0 ? keep_mode(mount, target, tree, reterr) : 0;
+        if (r == 0 && mount->copy_up)
+                r = copy_up(target, tree, reterr);
         if (r == 0)
                 r = set_tree_attributes(mount, tree, reterr);
         if (r == 0)
