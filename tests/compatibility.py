@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""doc/compatibility.md says what the program does: its keys against tools/bundle_keys.c, its options against what the tests try.
+"""doc/compatibility.md says what the program does: its keys against tools/bundle_keys.c, its options against what the
+tests try.
 
 Prints TAP.
 """

@@ -25,10 +25,11 @@ def seen(place, mounts, script="", **kwargs):
 
 # ---- the specification's table ------------------------------------------------------
 
-# What mountinfo says: of the mount and of the file system; and of the mount below with "rbind". "-" before what must be gone.
+# The option before; and what mountinfo says then: of the mount, of the file system, and of the mount below with "rbind".
 OPTIONS = {
     "async": ("sync", None, set(), None), "atime": ("noatime", set(), None, None), "defaults": ("", set(), None, None),
-    "dev": ("nodev", set(), None, None), "diratime": ("nodiratime", set(), None, None), "dirsync": ("", None, {"dirsync"}, None),
+    "dev": ("nodev", set(), None, None), "diratime": ("nodiratime", set(), None, None),
+    "dirsync": ("", None, {"dirsync"}, None),
     "exec": ("noexec", set(), None, None), "lazytime": ("", None, {"lazytime"}, None), "loud": ("", set(), None, None),
     "noatime": ("", {"noatime"}, None, set()), "nodev": ("", {"nodev"}, None, set()),
     "nodiratime": ("", {"nodiratime"}, None, set()), "noexec": ("", {"noexec"}, None, set()),
@@ -36,7 +37,8 @@ OPTIONS = {
     "norelatime": ("relatime", set(), None, set()), "nostrictatime": ("strictatime", set(), None, set()),
     "nosuid": ("", {"nosuid"}, None, set()), "nosymfollow": ("", {"nosymfollow"}, None, set()),
     "relatime": ("noatime", set(), None, set()), "ro": ("", {"ro"}, None, set()), "rw": ("ro", set(), None, set()),
-    "silent": ("", set(), None, set()), "strictatime": ("noatime", set(), None, set()), "suid": ("nosuid", set(), None, set()),
+    "silent": ("", set(), None, set()), "strictatime": ("noatime", set(), None, set()),
+    "suid": ("nosuid", set(), None, set()),
     "symfollow": ("nosymfollow", set(), None, set()), "sync": ("", None, {"sync"}, None),
     "ratime": ("rnoatime", set(), None, set()), "rdev": ("rnodev", set(), None, set()),
     "rdiratime": ("rnodiratime", set(), None, set()), "rexec": ("rnoexec", set(), None, set()),
@@ -84,7 +86,8 @@ def every_option(place):
         for path in ("/new/", "/old/"):
             for recursive in ("", "r"):
                 got = [word for word in found[path + recursive + name][1] if word != "master"]
-                equal((path, recursive + name, got), (path, recursive + name, [name] if name in ("shared", "unbindable") else []))
+                equal((path, recursive + name, got),
+                      (path, recursive + name, [name] if name in ("shared", "unbindable") else []))
 
 
 def access_times(place):
@@ -141,10 +144,12 @@ def remount_refused(place):
             ([entry("/", "tmpfs", "remount", "ro")], "mounts[1]: remount: no mount before it has the destination /"),
             ([bind(place.data, "/x"), entry("/x/y", "none", "remount")], "mounts[2]: remount: no mount before it"),
             ([bind(place.data, "/x"), entry("/x", "none", "remount", "sync")], "mounts[2]: sync: no option of a bind mount"),
-            ([entry("/x", "cgroup"), entry("/x", "none", "remount", "nsdelegate")], "mounts[2]: nsdelegate: no option of a bind"),
+            ([entry("/x", "cgroup"), entry("/x", "none", "remount", "nsdelegate")],
+             "mounts[2]: nsdelegate: no option of a bind"),
             ([entry("/x", "tmpfs"), entry("/x", "tmpfs", "remount", "size=x")],
              "mounts[2]: tmpfs: Bad value for 'size': size=x: fsconfig: Invalid argument"),
-            ([entry("/x", "tmpfs"), entry("/x", "tmpfs", "remount", "idmap")], "mounts[2]: remount with idmap or tmpcopyup")):
+            ([entry("/x", "tmpfs"), entry("/x", "tmpfs", "remount", "idmap")],
+             "mounts[2]: remount with idmap or tmpcopyup")):
         fails(place, configuration("echo", "started", mounts=entries), "config.json: " + text)
 
 
@@ -174,7 +179,8 @@ def copy_up(place):
     out = fine(place, shell(script, mounts=[entry("/etc", "tmpfs", "tmpcopyup", "mode=0755", "gid=9")]))
     equal(out.splitlines(), [
         "/etc 755 0:9 directory", "/etc/deep 700 0:0 directory", "/etc/fifo 640 0:0 fifo", "/etc/file 4755 5:6 regular file",
-        "/etc/link 777 0:0 symbolic link", "/etc/null 604 0:0 character special file", "/etc/deep/er/file 644 0:0 regular file",
+        "/etc/link 777 0:0 symbolic link", "/etc/null 604 0:0 character special file",
+        "/etc/deep/er/file 644 0:0 regular file",
         "1000 2000", "4000", "/etc/shadow-of-nothing", "below", "8000"])
     after = {name: os.lstat(os.path.join(root, name)).st_mtime_ns for root, ways, names in os.walk(image)
              for name in ways + names}
@@ -191,8 +197,8 @@ def mode_of_tmpfs(place):
     """a tmpfs without a mode has that of the directory below it, and one where none was the kernel's"""
     os.chmod(place.file("bundle/rootfs/run/", owner=(3, 4)), 0o2710)
     out = fine(place, shell("stat -c '%a %u:%g' /run /new /t /q", mounts=[
-        entry("/run", "tmpfs", "ro"), entry("/new", "tmpfs"), entry("/t", "tmpfs", "mode=0700"), entry("/q", "tmpfs", "mode=0"),
-        entry("/q", "tmpfs")]))
+        entry("/run", "tmpfs", "ro"), entry("/new", "tmpfs"), entry("/t", "tmpfs", "mode=0700"),
+        entry("/q", "tmpfs", "mode=0"), entry("/q", "tmpfs")]))
     equal(out.splitlines(), ["2710 0:0", "1777 0:0", "700 0:0", "0 0:0"])
     equal(fine(place, shell("stat -c %a /run", mapped=True, mounts=[entry("/run", "tmpfs")])), "2710\n")
 
@@ -241,7 +247,8 @@ def new_file_systems(place):
     equal(fine(place, shell("stat -c %u:%g /t", mapped=True, mounts=[entry("/t", "tmpfs", "ridmap", "uid=5")])), "5:0\n")
     fails(place, configuration("true", mounts=[mapped_entry("/t", "ramfs", ["idmap"], "0:1:1")]),
           "config.json: mounts[1]: /t: a file system that takes no id mapping: ramfs: mount_setattr: Invalid argument")
-    fails(place, configuration("true", mapped=True, mounts=[mapped_entry("/t", "tmpfs", ["idmap"], "0:%d:11" % (FIRST + 65530))]),
+    fails(place, configuration("true", mapped=True,
+                               mounts=[mapped_entry("/t", "tmpfs", ["idmap"], "0:%d:11" % (FIRST + 65530))]),
           "config.json: mounts[1]: /t: hostID %d and the next 10: not all of them are ids" % (FIRST + 65530))
     fails(place, configuration("true", mounts=[entry("/t", "tmpfs", "idmap")]),
           "config.json: mounts[1]: idmap without uidMappings and gidMappings")
@@ -282,7 +289,8 @@ def ordinary_user(place):
     entries = [entry("/a", "tmpfs", "size=64k"), entry("/a", "tmpfs", "remount", "size=128k", "noexec", "shared"),
                entry("/etc", "tmpfs", "tmpcopyup", "rro"), bind(place.data, "/b", "rbind", "rnosuid", "ro"),
                entry("/t", "tmpfs", "idmap")]
-    config = shell("cat /etc/file; stat -c %u:%g /t /etc/file; cat /proc/self/mountinfo", kinds=("pid", "mount"), mounts=entries)
+    config = shell("cat /etc/file; stat -c %u:%g /t /etc/file; cat /proc/self/mountinfo", kinds=("pid", "mount"),
+                   mounts=entries)
     first, *owners, table = ordinary(place, config).split("\n", 3)
     equal([first, *owners], ["content", "0:0", "0:0"])
     found = mounted(table)
@@ -291,7 +299,8 @@ def ordinary_user(place):
     ok(any(" /t " in line and "idmapped" in line for line in table.splitlines()), table)
 
 
-TESTS = [every_option, access_times, superblock_options_of_binds, remount, remount_refused, copy_up, mode_of_tmpfs, copy_up_hostile,
+TESTS = [every_option, access_times, superblock_options_of_binds, remount, remount_refused, copy_up, mode_of_tmpfs,
+         copy_up_hostile,
          new_file_systems, mapped_copy_up, mapped_again, ordinary_user]
 
 if __name__ == "__main__":

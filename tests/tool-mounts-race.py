@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`syncdemo run`: another process swaps directories of the root file system for symlinks, as fast as it can, while containers start.
+"""`syncdemo run`: another process swaps directories of the root file system for symlinks, as fast as it can, while
+containers start.
 
 Prints TAP.
 """

@@ -30,10 +30,11 @@ def numbers(pid="self"):
 
 @contextlib.contextmanager
 def elsewhere(*kinds, maps="0 %d 65536" % FIRST, by=None):
-    """The PID of a process in new namespaces of these kinds, with ids from FIRST on in a user namespace; or one's own of @by."""
+    """The PID of a process in new namespaces of these kinds, with these ids in a user namespace; or with the one of @by."""
     if not by:
         need_root("make namespaces")
-    command = ["unshare", *(["--map-root-user"] if by else []), *(FLAGS[kind] for kind in kinds), *(["--fork"] if "pid" in kinds or "time" in kinds else []),
+    command = ["unshare", *(["--map-root-user"] if by else []), *(FLAGS[kind] for kind in kinds),
+               *(["--fork"] if "pid" in kinds or "time" in kinds else []),
                "sh", "-c", "echo; exec sleep 60"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, preexec_fn=by)
     try:
@@ -112,14 +113,14 @@ def with_proc(place):
         name, number = fine(place, config).split()
         equal(name, "sleep")
         ok(int(number) > 1, number)
-        config["process"]["args"] = ["sleep", "30"]
+        config["process"]["args"] = ["sleep", "31417"]
         process = tool.start([tool.TOOL, "run", "--bundle", place.write(config), "test"])
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         end = time.monotonic() + 5
         children = lambda: [line for line in subprocess.run(["ps", "-eo", "pidns,args"], stdout=subprocess.PIPE, text=True,
-                                                           check=True).stdout.splitlines() if "sleep 30" in line]
+                                                           check=True).stdout.splitlines() if "sleep 31417" in line]
         while children() and time.monotonic() < end:
             time.sleep(0.02)
         equal(children(), [])
@@ -133,7 +134,8 @@ def own_ones(place):
     config = joining(os.getpid(), "uts")
     config["process"]["args"] = ["true"]
     config["hostname"] = "changed"
-    fails(place, config, "config.json: linux.namespaces[1].path: this program's own, which hostname and domainname would change")
+    fails(place, config,
+          "config.json: linux.namespaces[1].path: this program's own, which hostname and domainname would change")
     config = joining(os.getpid(), "network")
     config["process"]["args"] = ["true"]
     config["linux"]["sysctl"] = {"net.core.somaxconn": "77"}
@@ -164,7 +166,8 @@ def no_namespaces(place):
     for kind, file in FILES.items():
         if kind != "mount":
             config = configuration("echo", "started", kinds=("mount",))
-            config["linux"]["namespaces"].append({"type": kind, "path": "/proc/self/ns/" + ("uts" if kind != "uts" else "ipc")})
+            other = "/proc/self/ns/" + ("uts" if kind != "uts" else "ipc")
+            config["linux"]["namespaces"].append({"type": kind, "path": other})
             fails(place, config, "linux.namespaces[1].path: /proc/self/ns/", ": no %s namespace" % kind)
 
 
@@ -178,7 +181,8 @@ def mapped_by_path(place):
         os.chmod(place.path, 0o755)
         config = joining(pid, "user")
         config["process"]["args"] = ["sh", "-c", "stat -c '%u:%g' /a/file /b/file /c/file"]
-        config["mounts"] += [bind(place.path + "/tree", "/a", "bind", "idmap"), bind(place.path + "/tree", "/b", "rbind", "ridmap"),
+        config["mounts"] += [bind(place.path + "/tree", "/a", "bind", "idmap"),
+                             bind(place.path + "/tree", "/b", "rbind", "ridmap"),
                              bind(place.path + "/tree", "/c")]
         equal(fine(place, config), "7:8\n7:8\n65534:65534\n")
         trace = place.path + "/trace"
@@ -224,7 +228,7 @@ def joined_by_ordinary_user(place):
 # ---- file systems that the parent makes ------------------------------------------------
 
 def from_parent(place):
-    """in a user namespace with the host's network a new sysfs, with the host's PIDs a new proc: the parent's, as asked for"""
+    """in a user namespace with the host's network a new sysfs, with the host's PIDs a new proc: from the parent"""
     need_root("make namespaces")
     if not json.loads(tool.run("features").out)["features"]["open_tree_attr"]:
         raise Skip("no clone of a detached mount below Linux 6.15")
@@ -287,16 +291,20 @@ def offsets_refused(place):
     for namespaces, value, text in (
             ((), {"monotonic": {"secs": 1}}, "linux.timeOffsets: without a new time namespace"),
             (({"type": "time", "path": "/proc/self/ns/time"},), {"monotonic": {"secs": 1}}, "without a new time namespace"),
-            (({"type": "time"},), {"realtime": {"secs": 1}}, "linux.timeOffsets.realtime: no clock that a time namespace has"),
-            (({"type": "time"},), {"boottime": {"nanosecs": 1000000000}}, "timeOffsets.boottime.nanosecs: expected 0 to 999999999"),
-            (({"type": "time"},), {"boottime": {"secs": -(1 << 60)}}, "linux.timeOffsets.boottime: /proc/self/timens_offsets: write")):
+            (({"type": "time"},), {"realtime": {"secs": 1}},
+             "linux.timeOffsets.realtime: no clock that a time namespace has"),
+            (({"type": "time"},), {"boottime": {"nanosecs": 1000000000}},
+             "timeOffsets.boottime.nanosecs: expected 0 to 999999999"),
+            (({"type": "time"},), {"boottime": {"secs": -(1 << 60)}},
+             "linux.timeOffsets.boottime: /proc/self/timens_offsets: write")):
         config = configuration("echo", "started")
         config["linux"]["namespaces"] += namespaces
         config["linux"]["timeOffsets"] = value
         fails(place, config, "config.json: ", text)
 
 
-TESTS = [each_kind, together, with_proc, own_ones, no_namespaces, mapped_by_path, joined_by_ordinary_user, from_parent, offsets, ordinary_user, offsets_refused]
+TESTS = [each_kind, together, with_proc, own_ones, no_namespaces, mapped_by_path, joined_by_ordinary_user,
+         from_parent, offsets, ordinary_user, offsets_refused]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -63,7 +63,8 @@ def scheduler_refused(place):
             ({"policy": "SCHED_FIFO", "runtime": 1}, "process.scheduler.runtime: means nothing to this policy"),
             ({"policy": "SCHED_DEADLINE", "period": -1}, "process.scheduler.period: expected 0 to "),
             ({"policy": "SCHED_OTHER", "flags": ["X"]}, "process.scheduler.flags[0]: X: no flag of a scheduler"),
-            ({"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_UTIL_CLAMP_MIN"]}, "process.scheduler.flags[0]: SCHED_FLAG_UTIL"),
+            ({"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_UTIL_CLAMP_MIN"]},
+             "process.scheduler.flags[0]: SCHED_FLAG_UTIL"),
             ({"policy": "SCHED_FIFO"}, "config.json: process.scheduler: sched_setattr: Invalid argument")):
         fails(place, configuration("echo", "started", scheduler=keys), "config.json: ", text)
 
@@ -106,7 +107,8 @@ def personality(place):
 
 def ordinary_user(place):
     """as an ordinary user: what needs no right, and parameters of namespaces of his own"""
-    config = configuration("/bin/probe", "scheduler", "io_priority", "machine", scheduler={"policy": "SCHED_BATCH", "nice": 4},
+    config = configuration("/bin/probe", "scheduler", "io_priority", "machine",
+                           scheduler={"policy": "SCHED_BATCH", "nice": 4},
                            ioPriority={"class": "IOPRIO_CLASS_BE", "priority": 7})
     config["linux"]["personality"] = {"domain": "LINUX32"}
     inside = json.loads(ordinary(place, config))
@@ -120,7 +122,8 @@ def ordinary_user(place):
 
 # ---- parameters of the kernel ----------------------------------------------------
 
-SYSCTLS = {"net.ipv4.ip_forward": "1", "net/ipv4/conf/lo/rp_filter": "2", "net.core.somaxconn": "77", "kernel.msgmax": "8191",
+SYSCTLS = {"net.ipv4.ip_forward": "1", "net/ipv4/conf/lo/rp_filter": "2", "net.core.somaxconn": "77",
+           "kernel.msgmax": "8191",
            "kernel.sem": "250\t32000\t100\t127", "kernel.shmmni": "4095", "kernel.shm_rmid_forced": "1",
            "fs.mqueue.msg_max": "9", "kernel/domainname": "example.org"}
 
@@ -202,7 +205,8 @@ def sysctl_image(place):
         equal(file.read(), "untouched\n")
 
 
-TESTS = [scheduler, scheduler_refused, io_priority, personality, ordinary_user, sysctl, sysctl_refused, sysctl_of_interface, sysctl_image]
+TESTS = [scheduler, scheduler_refused, io_priority, personality, ordinary_user, sysctl, sysctl_refused,
+         sysctl_of_interface, sysctl_image]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

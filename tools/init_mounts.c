@@ -285,7 +285,8 @@ static size_t count_ahead(const struct bundle_mount *mounts, size_t n) {
         size_t i;
 
         for (i = 0; i < AHEAD_MAX && i < n; i++)
-                if (mounts[i].kind != MOUNT_BIND || mounts[i].kept || !mount_is_mapped(&mounts[i]) || !independent(&mounts[i]))
+                if (mounts[i].kind != MOUNT_BIND || mounts[i].kept || !mount_is_mapped(&mounts[i]) ||
+                    !independent(&mounts[i]))
                         break;
         return i > 1 ? i : 0;
 }

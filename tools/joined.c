@@ -154,7 +154,7 @@ int joined_enter(const struct joined *joined, struct initsync_error *reterr) {
         return r;
 }
 
-/* Each line of the file is one extent of @map, and no extent is left over; extents do not overlap, so that none counts twice. */
+/* Each line of the file is one extent of @map, and none is left over; they do not overlap, so that none counts twice. */
 static bool same_map(const char *path, const struct bundle_map *map) {
         FILE *file = fopen(path, "re");
         unsigned inside, outside, count;
@@ -173,11 +173,13 @@ static bool same_map(const char *path, const struct bundle_map *map) {
 }
 
 int joined_check_maps(const struct bundle *bundle, struct initsync_error *reterr) {
+        static const char others[] = "the user namespace of linux.namespaces has others";
+
         if (bundle->uids.n == 0)
                 return 0;
         if (!same_map("/proc/self/uid_map", &bundle->uids))
-                return fault(reterr, -EINVAL, "config.json: linux.uidMappings: the user namespace of linux.namespaces has others");
+                return fault(reterr, -EINVAL, "config.json: linux.uidMappings: %s", others);
         if (!same_map("/proc/self/gid_map", &bundle->gids))
-                return fault(reterr, -EINVAL, "config.json: linux.gidMappings: the user namespace of linux.namespaces has others");
+                return fault(reterr, -EINVAL, "config.json: linux.gidMappings: %s", others);
         return 0;
 }

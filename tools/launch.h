@@ -15,11 +15,11 @@
 /*
  * launch() - clone3() with @args into the namespaces of @joined, and a new time namespace where @bundle wants one
  *
- * Like fork(): returns 0 in the new process, in the calling one its PID or a negative errno. The new process is a child of the
- * calling one, whose own namespaces do not change: a process between the two enters them.
+ * Like fork(): returns 0 in the new process, in the calling one its PID or a negative errno. The new process is a child of
+ * the calling one, whose own namespaces do not change: a process between the two enters them.
  *
- * @ret_late_time: in the new process, whether its time namespace is yet to be made: by somebody who has the right to it only in
- * the new user namespace
+ * @ret_late_time: in the new process, whether its time namespace is yet to be made: by somebody who has the right to it
+ * only in the new user namespace
  */
 pid_t launch(const struct bundle *bundle, const struct joined *joined, struct kernel_clone_args *args, bool *ret_late_time,
              struct initsync_error *reterr);

@@ -78,14 +78,16 @@ static int find_map(const char *path, const struct initsync_idmap *wanted, size_
                 r = wanted ? translate(wanted[i], &here, ret) :
                              put(ret, here.extents[i].inside, here.extents[i].inside, here.extents[i].count);
         if (r == -EPERM)
-                return fault(reterr, r, "hostID %u and the next %u: not all of them are ids of the container's user namespace",
+                return fault(reterr, r,
+                             "hostID %u and the next %u: not all of them are ids of the container's user namespace",
                              wanted[i - 1].outside, wanted[i - 1].count - 1);
-        return r < 0 ? fault(reterr, r, "the id map, in ids of the user namespace, has more than %d extents", INITSYNC_IDMAP_MAX) : 0;
+        return r == 0 ? 0 : fault(reterr, r, "the id map, in ids of the user namespace, has more than %d extents",
+                                  INITSYNC_IDMAP_MAX);
 }
 
 /*
- * A process that became root of its user namespace is not dumpable, and its files in /proc are not its own then. In a new user
- * namespace nobody else is there yet who could make use of it that they are for a moment; in one that exists there is.
+ * A process that became root of its user namespace is not dumpable, and its files in /proc are not its own then. In a new
+ * user namespace nobody else is there yet who could make use of it that they are for a moment; in one that exists there is.
  */
 static int open_namespace(const struct map *uids, const struct map *gids, bool alone, int *ret_fd,
                           struct initsync_error *reterr) {

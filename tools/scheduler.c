@@ -96,7 +96,8 @@ static int read_number(const struct node *object, const char *key, bool meant, i
 }
 
 static int read_numbers(struct scheduler *scheduler, const struct node *object, struct initsync_error *reterr) {
-        const bool real_time = scheduler->policy == FIFO || scheduler->policy == RR, deadline = scheduler->policy == DEADLINE;
+        const bool real_time = scheduler->policy == FIFO || scheduler->policy == RR;
+        const bool deadline = scheduler->policy == DEADLINE;
         int64_t nice = 0, priority = 0, times[3] = { 0, 0, 0 };
         static const char *const names[3] = { "runtime", "deadline", "period" };
         int i, r;

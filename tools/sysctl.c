@@ -71,7 +71,8 @@ static int check(const struct node *node, struct sysctl *sysctl, int namespaces,
                 if (known[i].path[n - 1] == '/' ? strncmp(path, known[i].path, n) != 0 : strcmp(path, known[i].path) != 0)
                         continue;
                 if (!(namespaces & known[i].flag))
-                        return node_refuse(node, reterr, -EINVAL, "without a %s namespace in linux.namespaces", known[i].type);
+                        return node_refuse(node, reterr, -EINVAL, "without a %s namespace in linux.namespaces",
+                                           known[i].type);
                 sysctl->flag = known[i].flag;
                 return 0;
         }
@@ -113,8 +114,8 @@ void sysctls_free(struct sysctls *sysctls) {
 }
 
 /*
- * The directory sys of a procfs: of one of our own, over which nothing can be mounted, or where a user namespace may have none
- * of the host's, which must be one.
+ * The directory sys of a procfs: of one of our own, over which nothing can be mounted; or, where a user namespace may have
+ * none, of the host's, which must be one.
  */
 static int open_directory(int *ret_fd, struct initsync_error *reterr) {
         _cleanup_fd_ int context = kernel_fsopen("proc"), tree = -1, fd = -1;

@@ -29,8 +29,8 @@ enum message_type {
 /*
  * A mount as runc's configs.Mount; strings point into the packet.
  *
- * All of it is read, so that what is no such mount is refused wherever the fault lies. Acted upon are source, destination, flags and
- * the id mapping alone, and these to find the runtime's own entry. device, data, cleared_flags, extensions,
+ * All of it is read, so that what is no such mount is refused wherever the fault lies. Acted upon are source, destination,
+ * flags and the id mapping alone, and these to find the runtime's own entry. device, data, cleared_flags, extensions,
  * propagation_flags and rec_attr say what the child does with the source when it has it; another request than a bind, for
  * which they would matter, is refused. A file system that the child may not make stands in the list as a detached mount.
  */

@@ -60,7 +60,7 @@ def run(place, config, **kwargs):
 
 
 def ordinary(place, config):
-    """What an ordinary user's run printed, with the one id of a user namespace of his own; /proc only where it can be had."""
+    """What an ordinary user's run printed, with the one id of a user namespace of his own."""
     fill(place)
     uid, gid = (65533, 65533) if tool.ROOT else (os.getuid(), os.getgid())
     kinds = [entry["type"] for entry in config["linux"]["namespaces"]]
