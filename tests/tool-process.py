@@ -105,6 +105,31 @@ def personality(place):
         fails(place, config, "config.json: " + text)
 
 
+def memory_policy(place):
+    """linux.memoryPolicy: mode, nodes and flags"""
+    if not os.path.exists("/proc/self/numa_maps"):
+        raise Skip("a kernel without memory policies")
+    for value, wanted in (({"mode": "MPOL_BIND", "nodes": "0"}, [2, 1]), ({"mode": "MPOL_LOCAL"}, [4, 0]),
+                          ({"mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}, [3 | 1 << 15, 1]),
+                          ({"mode": "MPOL_PREFERRED_MANY", "nodes": "0-1,0", "flags": ["MPOL_F_RELATIVE_NODES"]}, None),
+                          ({"mode": "MPOL_DEFAULT"}, [0, 0])):
+        for mapped in (False, True):
+            config = configuration(mapped=mapped)
+            config["linux"]["memoryPolicy"] = value
+            got = seen(place, config, "memory_policy")["memory_policy"]
+            equal((value, got), (value, wanted or [5 | 1 << 14, got[1]]))
+    for value, text in (({"nodes": "0"}, "mode: is missing"), ({"mode": "x"}, "mode: x: no mode of a memory policy"),
+                        ({"mode": "MPOL_BIND", "nodes": "1-0"}, "nodes: 1-0: expected nodes below 1024"),
+                        ({"mode": "MPOL_BIND", "nodes": "0,"}, "nodes: 0,: expected"),
+                        ({"mode": "MPOL_BIND", "nodes": "1024"}, "nodes: 1024: expected"),
+                        ({"mode": "MPOL_BIND", "nodes": "0", "flags": ["x"]}, "flags[0]: x: no flag of a memory policy")):
+        config = configuration("true")
+        config["linux"]["memoryPolicy"] = value
+        fails(place, config, "config.json: linux.memoryPolicy." + text)
+    config["linux"]["memoryPolicy"] = {"mode": "MPOL_BIND"}
+    fails(place, config, "config.json: linux.memoryPolicy: set_mempolicy: Invalid argument")
+
+
 def ordinary_user(place):
     """as an ordinary user: what needs no right, and parameters of namespaces of his own"""
     config = configuration("/bin/probe", "scheduler", "io_priority", "machine",
@@ -205,7 +230,8 @@ def sysctl_image(place):
         equal(file.read(), "untouched\n")
 
 
-TESTS = [scheduler, scheduler_refused, io_priority, personality, ordinary_user, sysctl, sysctl_refused,
+TESTS = [scheduler, scheduler_refused, io_priority, personality, memory_policy,
+         ordinary_user, sysctl, sysctl_refused,
          sysctl_of_interface, sysctl_image]
 
 if __name__ == "__main__":

@@ -218,6 +218,8 @@ static int read_linux(struct bundle *bundle, const struct node *config, enum bun
         if (r == 0 && half == BUNDLE_CHILD)
                 r = personality_read(&bundle->personality, &linux_, reterr);
         if (r == 0 && half == BUNDLE_CHILD)
+                r = memory_policy_read(&bundle->memory_policy, &linux_, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
                 r = read_propagation(bundle, &linux_, reterr);
         if (r == 0)
                 r = filter_read(&bundle->filter, &linux_, reterr);

@@ -14,6 +14,7 @@
 #include "hook.h"
 #include "node.h"
 #include "io_priority.h"
+#include "memory_policy.h"
 #include "personality.h"
 #include "process.h"
 #include "scheduler.h"
@@ -112,6 +113,7 @@ struct bundle {
         struct time_offsets time_offsets;
         struct sysctls sysctls;
         struct personality personality;
+        struct memory_policy memory_policy;
         struct scheduler scheduler;     /* for the parent, with the limits */
         struct io_priority io_priority;
         const char *hostname, *domainname;      /* or NULL */

@@ -72,7 +72,7 @@ static const struct {
         { "linux.readonlyPaths",        json_type_array,        READ,           OTHER },
         { "linux.mountLabel",           json_type_string,       REFUSED,        OTHER },
         { "linux.intelRdt",             json_type_object,       REFUSED,        OTHER },
-        { "linux.memoryPolicy",         json_type_object,       REFUSED,        OTHER },
+        { "linux.memoryPolicy",         json_type_object,       READ,        OTHER },
         { "linux.personality",          json_type_object,       READ,        OTHER },
         { "linux.timeOffsets",          json_type_object,       READ,        OTHER },
 };

@@ -65,6 +65,8 @@ static int become_ready(const struct bundle *bundle, struct initsync_child *chil
         r = container_names(bundle, reterr);
         if (r == 0)
                 r = personality_apply(&bundle->personality, reterr);
+        if (r == 0)
+                r = memory_policy_apply(&bundle->memory_policy, reterr);
         if (r < 0)
                 return r;
         r = container_enter(bundle, reterr);

@@ -320,6 +320,17 @@ static void put_scheduler(void) {
                        (unsigned long long)attributes.deadline, (unsigned long long)attributes.period);
 }
 
+/* Its mode with the flags, and the first 64 nodes. */
+static void put_memory_policy(void) {
+        unsigned long nodes[1024 / (8 * sizeof(unsigned long))] = { 0 };
+        int mode = 0;
+
+        if (syscall(SYS_get_mempolicy, &mode, nodes, 1024UL, NULL, 0UL) < 0)
+                put_error("get_mempolicy");
+        else
+                printf("[%d, %lu]", mode, nodes[0]);
+}
+
 /* Class, and the level in it. */
 static void put_io_priority(void) {
         long priority = syscall(SYS_ioprio_get, 1, 0);
@@ -435,6 +446,7 @@ static const struct {
         { "scheduler", put_scheduler },
         { "io_priority", put_io_priority },
         { "machine", put_machine },
+        { "memory_policy", put_memory_policy },
         { "clocks", put_clocks },
 };
 
