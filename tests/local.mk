@@ -72,6 +72,7 @@ SCRIPT_TESTS = \
 
 # The tool is $$top_builddir/syncdemo, if it was built.
 PYTHON_TESTS = \
+	tests/compatibility.py \
 	tests/doc-fragments.py \
 	tests/model.py \
 	tests/peer/selftest.py \
@@ -86,7 +87,11 @@ PYTHON_TESTS = \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
 	tests/tool-left.py \
+	tests/tool-mount-options.py \
 	tests/tool-mounts.py \
+	tests/tool-namespaces.py \
+	tests/tool-process.py \
+	tests/tool-mounts-race.py \
 	tests/tool-mounts-refused.py \
 	tests/tool-parent.py \
 	tests/tool-program.py \
@@ -236,6 +241,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/parent.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
+	tests/support/box.py \
 	tests/support/container.py \
 	tests/support/hooks.py \
 	tests/support/agent.py \

@@ -3,6 +3,8 @@
 #include "support/support.h"
 
 #include <initsync.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include "kernel/syscalls.h"
 #include "support/deny.h"
@@ -175,6 +177,51 @@ static void fuse_with_mapping(void) {
         process_end(server);
 }
 
+/* The variable of the same name hides the call. */
+static int mount_at(const char *source, const char *at, const char *type) {
+        return mount(source, at, type, 0, NULL);
+}
+
+/*
+ * A server that hangs after a mount was made below its file system: the way to that mount leads through it, and must not be
+ * walked by asking.
+ */
+static void below_hung_fuse(void) {
+        const char *at = make_dir(path_of("fuse")), *below = path_of("fuse/below");
+        struct initsync_mount mount = INITSYNC_MOUNT_INIT;
+        struct initsync_error error;
+        int i, fd = -1, r = -1;
+        pid_t server;
+
+        fuse_heard = mmap(NULL, sizeof(*fuse_heard), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert(fuse_heard != MAP_FAILED);
+        server = serve(at, FUSE_MAPS | FUSE_DIRECTORIES);
+        mount.source = at;
+        mount.uids = mount.gids = MAP;
+        mount.n_uids = mount.n_gids = 1;
+        for (i = 0; i < 1000 && initsync_mount_open(&mount, &fd, NULL) < 0; i++)
+                usleep(1000);
+        for (i = 0; i < 1000 && r < 0; i++) {
+                r = mount_at("test", below, "ramfs");
+                usleep(r < 0 ? 1000 : 0);
+        }
+        if (fd < 0 || r < 0) {
+                process_end(server);
+                forked_skip("FUSE takes no id mapping in this kernel");
+        }
+        close(fd);
+        assert(kill(server, SIGUSR1) == 0);
+        usleep(20000);
+        alarm(8);
+        mount.flags = ALL;
+        mount.source = namespace_dir();
+        assert(initsync_mount_open(&mount, &fd, &error) == -EINVAL);
+        assert(strstr(error.text, "takes no id mapping"));
+        assert(*fuse_heard == 0);
+        process_end(server);
+        munmap((void *)(uintptr_t)fuse_heard, sizeof(*fuse_heard));
+}
+
 static void wrong_namespaces(void) {
         struct initsync_mount mount = INITSYNC_MOUNT_INIT;
         struct initsync_error error;
@@ -239,6 +286,7 @@ int main(int argc, char **argv) {
                 FORKED_BOTH(attributes_are_to_blame, FORKED_ROOT),
                 FORKED_BOTH(fuse_without_mapping, FORKED_ROOT),
                 FORKED_BOTH(fuse_with_mapping, FORKED_ROOT),
+                FORKED(below_hung_fuse, FORKED_ROOT),
                 FORKED_BOTH(wrong_namespaces, FORKED_ROOT),
                 FORKED(too_many, FORKED_ROOT),
                 FORKED(many_elsewhere, FORKED_ROOT),

@@ -561,15 +561,12 @@ def refused(place):
             (no_linux, "linux: is missing, expected an object"),
             (changed(namespaces=None), "linux.namespaces: is missing, expected an array"),
             (changed(namespaces=[{"type": "pid"}]), "linux.namespaces: expected one of type mount"),
-            (changed(namespaces=[*kinds, {"type": "time"}]), "linux.namespaces[6].type: time: not supported yet"),
             (changed(namespaces=[{"type": "mount", "path": "/proc/self/ns/mnt"}]),
-             "linux.namespaces[0].path: not supported yet"),
+             "linux.namespaces[0].path: a mount namespace that exists: not supported, it would change for all who are in it"),
             (changed(namespaces=[*kinds, {"type": "user"}]), "linux.uidMappings: is missing for the user namespace"),
             (changed(uidMappings=MAP, gidMappings=MAP), "linux.uidMappings: without a user namespace in linux.namespaces"),
             (changed(namespaces=[{"type": "mount"}]) | {"hostname": "x"},
              "hostname: without a uts namespace in linux.namespaces"),
-            (changed(sysctl={"a": "b"}), "linux.sysctl: not supported yet"),
-            (changed(timeOffsets={"boottime": {}}), "linux.timeOffsets: not supported yet"),
             (changed() | {"hooks": {"poststop": [{"path": "true"}]}}, "hooks.poststop[0].path: expected an absolute path")):
         result = run(place, config)
         equal(result, (1, "", "syncdemo: config.json: %s\n" % line))

@@ -24,6 +24,7 @@ struct bundle *bundle_free(struct bundle *bundle) {
         free(bundle->mounts);
         free(bundle->uids.extents);
         free(bundle->gids.extents);
+        sysctls_free(&bundle->sysctls);
         free(bundle->devices);
         free(bundle->masked);
         free(bundle->readonly);
@@ -211,9 +212,32 @@ static int read_linux(struct bundle *bundle, const struct node *config, enum bun
         if (r == 0 && half == BUNDLE_CHILD)
                 r = bundle_devices(bundle, &linux_, reterr);
         if (r == 0 && half == BUNDLE_CHILD)
+                r = time_offsets_read(&bundle->time_offsets, &linux_, bundle->new_time, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
+                r = sysctls_read(&bundle->sysctls, &linux_, bundle->namespaces, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
+                r = personality_read(&bundle->personality, &linux_, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
+                r = memory_policy_read(&bundle->memory_policy, &linux_, reterr);
+        if (r == 0 && half == BUNDLE_CHILD)
                 r = read_propagation(bundle, &linux_, reterr);
         if (r == 0)
                 r = filter_read(&bundle->filter, &linux_, reterr);
+        return r;
+}
+
+/* What the parent sets on the process from outside. */
+static int read_outside(struct bundle *bundle, const struct node *config, struct initsync_error *reterr) {
+        struct node process = { .value = NULL };
+        int r;
+
+        r = limits_read(&bundle->process.limits, config, reterr);
+        if (r == 0)
+                r = node_member(config, "process", json_type_object, &process, reterr);
+        if (r > 0)
+                r = scheduler_read(&bundle->scheduler, &process, reterr);
+        if (r == 0 && process.value)
+                r = io_priority_read(&bundle->io_priority, &process, reterr);
         return r;
 }
 
@@ -253,7 +277,7 @@ int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half h
         if (r == 0 && half == BUNDLE_CHILD)
                 r = process_read(&bundle->process, &config, reterr);
         if (r == 0)
-                r = limits_read(&bundle->process.limits, &config, reterr);
+                r = read_outside(bundle, &config, reterr);
         if (r < 0)
                 return r;
         bundle_warn(&config, half);

@@ -13,8 +13,15 @@
 #include "filter.h"
 #include "hook.h"
 #include "node.h"
+#include "io_priority.h"
+#include "memory_policy.h"
+#include "personality.h"
 #include "process.h"
+#include "scheduler.h"
+#include "sysctl.h"
+#include "time_offsets.h"
 
+#define BUNDLE_NAMESPACES 8             /* kinds of them, none of which may come twice */
 #define BUNDLE_MOUNTS_MAX 1024          /* what initsync_parent_new() takes */
 
 enum bundle_half {
@@ -30,7 +37,8 @@ struct bundle_map {
 enum bundle_mount_kind {
         MOUNT_BIND,
         MOUNT_FILE_SYSTEM,              /* a new one, of any type that the kernel knows */
-        MOUNT_CGROUP                    /* whatever control groups the host has */
+        MOUNT_CGROUP,                   /* whatever control groups the host has */
+        MOUNT_REMOUNT                   /* other options for what an earlier entry has mounted at the same place */
 };
 
 struct bundle_mount {
@@ -42,10 +50,21 @@ struct bundle_mount {
         struct initsync_mount want;     /* as it is asked for, or allowed; its propagation is unset */
         uint64_t tree_set, tree_clr;    /* attributes of all mounts in it; want has those of the one on top */
         struct bundle_map uids, gids;   /* of its own; want may point to the container's instead */
+        bool maps_container;            /* it does */
+        bool remount, copy_up;          /* the options "remount" and "tmpcopyup" */
+        bool kept;                      /* a later entry remounts it */
+        size_t remounted;               /* of MOUNT_REMOUNT: which of the mounts it is about */
         char *in_root;                  /* where in the root file system the source lies, or NULL */
         bool above_root;                /* the root file system lies in the source */
         uint64_t propagation;           /* MS_PRIVATE, ..., or 0 */
         bool propagation_recursive;
+};
+
+/* One that exists already. */
+struct bundle_namespace {
+        size_t index;                   /* in linux.namespaces */
+        int flag;                       /* CLONE_NEW* */
+        const char *path;
 };
 
 struct bundle_device {
@@ -88,6 +107,15 @@ struct bundle {
         char **masked, **readonly;      /* paths, NULL-terminated; or NULL */
         struct bundle_map uids, gids;   /* of the container's user namespace */
         int namespaces;                 /* CLONE_NEW* of all in linux.namespaces */
+        struct bundle_namespace joined[BUNDLE_NAMESPACES];      /* those among them that have a path */
+        size_t n_joined;
+        bool new_time;                  /* among them is a time namespace without a path */
+        struct time_offsets time_offsets;
+        struct sysctls sysctls;
+        struct personality personality;
+        struct memory_policy memory_policy;
+        struct scheduler scheduler;     /* for the parent, with the limits */
+        struct io_priority io_priority;
         const char *hostname, *domainname;      /* or NULL */
         struct filter filter;
         struct process process;         /* for the parent its limits only */
@@ -102,6 +130,23 @@ static inline void bundle_freep(struct bundle **bundle) {
 
 /* bundle_startable() - refuse namespaces that spawn() does not make; where they are taken as done, they need not be */
 int bundle_startable(const struct bundle *bundle, struct initsync_error *reterr);
+
+/* bundle_namespace_name() - what "type" calls it: "pid", ... */
+const char *bundle_namespace_name(int flag);
+
+/* bundle_namespace_path() - of the namespace of that kind which the container joins, or NULL */
+const char *bundle_namespace_path(const struct bundle *bundle, int flag);
+
+/* bundle_new_namespaces() - those without a path */
+int bundle_new_namespaces(const struct bundle *bundle);
+
+/*
+ * bundle_from_parent() - where on the host the new file system @mount would be, if its like is there to be asked for; or NULL
+ *
+ * A sysfs shows a network namespace, a procfs a PID namespace. In a user namespace that does not own it the container's
+ * process may make neither, so that the parent, in the same network or PID namespace, makes one and sends it.
+ */
+const char *bundle_from_parent(const struct bundle *bundle, const struct bundle_mount *mount);
 
 /* bundle_absolute() - @path as it is, or below the bundle and cleaned of "." and "..", as runc has it; NULL: no memory */
 char *bundle_absolute(const struct bundle *bundle, const char *path);
@@ -123,7 +168,7 @@ int bundle_keys(const struct node *config, enum bundle_half half, struct initsyn
 /* bundle_warn() - one line on stderr for what @half leaves undone */
 void bundle_warn(const struct node *config, enum bundle_half half);
 
-/* bundle_namespaces() - fill in bundle->namespaces, from "linux" */
+/* bundle_namespaces() - fill in bundle->namespaces and joined, from "linux" */
 int bundle_namespaces(struct bundle *bundle, const struct node *linux_, struct initsync_error *reterr);
 
 /* bundle_mounts() - fill in bundle->mounts, from "mounts" */

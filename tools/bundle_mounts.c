@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bundle.h"
 #include "cleanup.h"
+#include "mount_remount.h"
 #include "say.h"
 
 #define PATH_LIMIT 4095         /* initsync.h, struct initsync_mount */
@@ -22,8 +24,11 @@ static int set_map(struct bundle_mount *mount, const struct bundle *bundle, cons
         if (uids->n == 0) {
                 uids = &bundle->uids;
                 gids = &bundle->gids;
+                mount->maps_container = true;
+                /* That of a namespace which exists is not for a configuration to know. */
+                mount->want.userns_path = uids->n == 0 ? bundle_namespace_path(bundle, CLONE_NEWUSER) : NULL;
         }
-        if (uids->n == 0)
+        if (uids->n == 0 && !mount->want.userns_path)
                 return node_refuse(entry, reterr, -EINVAL, "idmap without uidMappings and gidMappings, here or in linux");
         mount->want.uids = uids->extents;
         mount->want.n_uids = uids->n;
@@ -94,6 +99,8 @@ static int read_bind(struct bundle_mount *mount, const struct bundle *bundle, co
                         r = 1;
                 }
         }
+        if (mount->copy_up)
+                return node_refuse(entry, reterr, -EINVAL, "tmpcopyup, which is an option of tmpfs alone");
         r = set_destination(mount, entry, reterr);
         if (r == 0)
                 r = set_source(mount, bundle, entry, reterr);
@@ -102,8 +109,8 @@ static int read_bind(struct bundle_mount *mount, const struct bundle *bundle, co
         return r < 0 ? r : 1;
 }
 
-static int read_file_system(struct bundle_mount *mount, const struct node *entry, const struct node *type, bool idmap,
-                            struct initsync_error *reterr) {
+static int read_file_system(struct bundle_mount *mount, const struct bundle *bundle, const struct node *entry,
+                            const struct node *type, bool idmap, struct initsync_error *reterr) {
         struct node source;
         int r;
 
@@ -112,11 +119,13 @@ static int read_file_system(struct bundle_mount *mount, const struct node *entry
                                    "neither the type of a file system nor \"bind\", here or in options");
         mount->type = node_string(type);
         mount->kind = strcmp(mount->type, "cgroup") == 0 ? MOUNT_CGROUP : MOUNT_FILE_SYSTEM;
-        r = bundle_maps(entry, &mount->uids, &mount->gids, reterr);
+        if (mount->copy_up && strcmp(mount->type, "tmpfs") != 0)
+                return node_refuse(entry, reterr, -EINVAL, "tmpcopyup, which is an option of tmpfs alone");
+        r = set_map(mount, bundle, entry, idmap, reterr);
         if (r < 0)
                 return r;
-        if (idmap || mount->uids.n > 0)
-                return node_refuse(entry, reterr, -EOPNOTSUPP, "id-mapped, and no bind mount: not supported");
+        if (mount->kind == MOUNT_CGROUP && (mount->want.n_uids > 0 || mount->want.userns_path))
+                return node_refuse(entry, reterr, -EINVAL, "idmap: control groups take no id mapping");
         r = set_destination(mount, entry, reterr);
         if (r < 0)
                 return r;
@@ -126,6 +135,48 @@ static int read_file_system(struct bundle_mount *mount, const struct node *entry
         /* A name for mountinfo, as a rule; the file system's own affair. */
         mount->want.source = strdup(r > 0 && node_string(&source)[0] ? node_string(&source) : mount->type);
         return mount->want.source ? 1 : fault_call(reterr, -ENOMEM, "strdup", NULL);
+}
+
+/* What it is about is an earlier entry, which is what says whether the options are of any use. */
+static int read_remount(struct bundle_mount *mount, const struct bundle *bundle, const struct node *entry, bool bind,
+                        bool idmap, struct initsync_error *reterr) {
+        const struct bundle_mount *earlier;
+        int r;
+
+        r = bundle_maps(entry, &mount->uids, &mount->gids, reterr);
+        if (r == 0)
+                r = set_destination(mount, entry, reterr);
+        if (r < 0)
+                return r;
+        if (idmap || mount->uids.n > 0 || mount->copy_up)
+                return node_refuse(entry, reterr, -EINVAL, "remount with idmap or tmpcopyup, which are of a new mount");
+        mount->kind = MOUNT_REMOUNT;
+        /* This entry is the last one that is counted. */
+        r = mount_remount_find(bundle->mounts, bundle->n_mounts - 1, mount);
+        if (r == -ENOENT)
+                return node_refuse(entry, reterr, -EINVAL, "remount: no mount before it has the destination %s",
+                                   mount->want.destination);
+        if (r < 0)
+                return fault_call(reterr, r, "malloc", NULL);
+        mount->remounted = (size_t)r;
+        earlier = &bundle->mounts[r];
+        bundle->mounts[r].kept = true;
+        mount->type = earlier->type;
+        if (mount->n_data > 0 && (bind || earlier->kind != MOUNT_FILE_SYSTEM))
+                return node_refuse(entry, reterr, -EINVAL, "%s: no option of a bind mount", mount->data[0]);
+        return 1;
+}
+
+static const char *from_parent(const struct bundle *bundle, const char *type) {
+        if (!(bundle->namespaces & CLONE_NEWUSER))
+                return NULL;
+        if (strcmp(type, "sysfs") == 0)
+                return bundle->namespaces & CLONE_NEWNET ? NULL : "/sys";
+        return strcmp(type, "proc") != 0 || (bundle->namespaces & CLONE_NEWPID) ? NULL : "/proc";
+}
+
+const char *bundle_from_parent(const struct bundle *bundle, const struct bundle_mount *mount) {
+        return mount->kind == MOUNT_FILE_SYSTEM ? from_parent(bundle, mount->type) : NULL;
 }
 
 /* Returns 1 for a mount of @half's, 0 for one to leave out. */
@@ -143,9 +194,13 @@ static int read_mount(struct bundle_mount *mount, const struct bundle *bundle, c
         r = mount_options(mount, entry, &bind, &idmap, reterr);
         if (r < 0)
                 return r;
+        if (mount->remount)
+                return half == BUNDLE_PARENT ? 0 : read_remount(mount, bundle, entry, bind, idmap, reterr);
         if (bind)
                 return read_bind(mount, bundle, entry, half, idmap, reterr);
-        return half == BUNDLE_PARENT ? 0 : read_file_system(mount, entry, &type, idmap, reterr);
+        if (half == BUNDLE_PARENT && !from_parent(bundle, type.value ? node_string(&type) : ""))
+                return 0;
+        return read_file_system(mount, bundle, entry, &type, idmap, reterr);
 }
 
 int bundle_mounts(struct bundle *bundle, const struct node *config, enum bundle_half half, struct initsync_error *reterr) {

@@ -25,7 +25,7 @@ static void trace_freep(struct trace **trace) {
 /* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
 static int set_up(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline, int *ret_slave,
                   int *ret_step, struct initsync_error *reterr) {
-        _cleanup_(init_late_free) struct init_late late = { NULL, 0, -1 };
+        _cleanup_(init_late_free) struct init_late late = { NULL, 0, NULL, 0, -1 };
         _cleanup_fd_ int root = -1;
         int r;
 
@@ -51,6 +51,9 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
                 r = container_directory(bundle, root, reterr);
         if (r < 0)
                 return r;
+        r = sysctls_write(&bundle->sysctls, reterr);
+        if (r < 0)
+                return r;
         r = init_finish(bundle, root, &late, reterr);
         return r < 0 ? r : rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
 }
@@ -61,6 +64,10 @@ static int become_ready(const struct bundle *bundle, struct initsync_child *chil
         int r;
 
         r = container_names(bundle, reterr);
+        if (r == 0)
+                r = personality_apply(&bundle->personality, reterr);
+        if (r == 0)
+                r = memory_policy_apply(&bundle->memory_policy, reterr);
         if (r < 0)
                 return r;
         r = container_enter(bundle, reterr);

@@ -27,6 +27,8 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
 struct init_late {
         int *trees;
         size_t n;
+        int *kept;                      /* by their place in bundle->mounts: those that are remounted, else -1 */
+        size_t n_kept;
         int dev;                /* the last one that the bundle has mounted on /dev, or -1 */
 };
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include "cleanup.h"
+#include "copy_up.h"
 #include "dev.h"
 #include "init.h"
 #include "kernel.h"
 #include "mask.h"
 #include "mount_cgroup.h"
+#include "mount_idmap.h"
+#include "mount_remount.h"
 #include "mount_type.h"
 #include "rootfs.h"
 #include "say.h"
@@ -81,26 +85,48 @@ static int check_way(const struct bundle_mount *mount, int root, int target, str
         return 0;
 }
 
+/*
+ * A tmpfs for which no mode is given has that of the directory that it covers, as with other runtimes: the kernel's own
+ * would let everybody write to the image's /run.
+ */
+static int keep_mode(const struct bundle_mount *mount, int target, int tree, struct initsync_error *reterr) {
+        struct statx st;
+        size_t i;
+
+        if (mount->kind != MOUNT_FILE_SYSTEM || strcmp(mount->type, "tmpfs") != 0 || mount_is_mapped(mount))
+                return 0;
+        for (i = 0; i < mount->n_data; i++)
+                if (strncmp(mount->data[i], "mode=", 5) == 0)
+                        return 0;
+        if (statx(target, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MODE, &st) < 0)
+                return fault_call(reterr, -errno, "statx", mount->want.destination);
+        return fchmodat(tree, ".", st.stx_mode & 07777, 0) < 0 ? fault_call(reterr, -errno, "fchmodat", "tmpfs") : 0;
+}
+
 static int attach(const struct bundle_mount *mount, int root, int tree, struct initsync_error *reterr) {
         _cleanup_fd_ int target = -1;
         struct statx st;
+        bool made;
         int r;
 
-        r = set_tree_attributes(mount, tree, reterr);
-        if (r == 0)
-                r = set_propagation(mount, tree, reterr);
-        if (r < 0)
-                return r;
         /* The type alone, without asking a file server that may not answer. */
         if (statx(tree, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
                 return fault_call(reterr, -errno, "statx", mount->want.source);
         r = rootfs_mount_point(root, mount->want.destination, S_ISDIR(st.stx_mode), &target, reterr);
         if (r < 0)
                 return r;
+        made = r == 0;
         r = check_way(mount, root, target, reterr);
-        if (r < 0)
-                return r;
-        r = initsync_attach(tree, target, reterr);
+        if (r == 0 && made)
+                r = keep_mode(mount, target, tree, reterr);
+        if (r == 0 && mount->copy_up)
+                r = copy_up(target, tree, reterr);
+        if (r == 0)
+                r = set_tree_attributes(mount, tree, reterr);
+        if (r == 0)
+                r = set_propagation(mount, tree, reterr);
+        if (r == 0)
+                r = initsync_attach(tree, target, reterr);
         return r < 0 ? fault_in(reterr, "%s", mount->want.destination) : 0;
 }
 
@@ -137,12 +163,12 @@ static int clone_source(const struct bundle_mount *mount, int source, int *ret_t
         return 0;
 }
 
-static int make_bind(const struct bundle_mount *mount, int root, struct initsync_child *child,
+static int make_bind(const struct bundle_mount *mount, int root, struct initsync_child *child, int *ret_tree,
                      struct initsync_error *reterr) {
         _cleanup_fd_ int source = -1, tree = -1;
         int r;
 
-        if (mount->want.n_uids == 0) {
+        if (!mount_is_mapped(mount)) {
                 source = open_source(mount, root);
                 if (source < 0 && source != -EACCES && source != -EPERM)
                         return fault_call(reterr, source, "openat2", mount->want.source);
@@ -151,19 +177,35 @@ static int make_bind(const struct bundle_mount *mount, int root, struct initsync
                 r = clone_source(mount, source, &tree, reterr);
         else
                 r = initsync_child_mount(child, &mount->want, &tree, reterr);
-        return r < 0 ? r : attach(mount, root, tree, reterr);
+        if (r == 0)
+                r = attach(mount, root, tree, reterr);
+        if (r == 0)
+                *ret_tree = take_fd(&tree);
+        return r;
+}
+
+static int ask_for_file_system(const struct bundle_mount *mount, const char *source, struct initsync_child *child,
+                               int *ret_tree, struct initsync_error *reterr) {
+        struct initsync_mount wanted = mount->want;
+
+        wanted.source = source;
+        return initsync_child_mount(child, &wanted, ret_tree, reterr);
 }
 
 static int make_file_system(const struct bundle_mount *mount, const struct bundle *bundle, int root,
-                            struct init_late *late, struct initsync_error *reterr) {
+                            struct initsync_child *child, int *ret_tree, struct initsync_error *reterr) {
         const bool namespace = bundle->namespaces & CLONE_NEWCGROUP;
         _cleanup_fd_ int tree = -1;
         int r;
 
         if (mount->kind == MOUNT_CGROUP)
                 r = mount_cgroup_make(mount, namespace, &tree, reterr);
+        else if (bundle_from_parent(bundle, mount))
+                r = ask_for_file_system(mount, bundle_from_parent(bundle, mount), child, &tree, reterr);
         else
                 r = mount_type_make(mount, &tree, reterr);
+        if (r == 0)
+                r = mount_idmap(mount, bundle, tree, reterr);
         if (r < 0)
                 return fault_in(reterr, "%s", mount->want.destination);
         r = attach(mount, root, tree, reterr);
@@ -173,15 +215,71 @@ static int make_file_system(const struct bundle_mount *mount, const struct bundl
                 r = mount_cgroup_populate(mount, namespace, tree, reterr);
         if (r < 0)
                 return fault_in(reterr, "%s", mount->want.destination);
-        if (dev_is(mount) > 0) {
-                fd_closep(&late->dev);
-                late->dev = fcntl(tree, F_DUPFD_CLOEXEC, 3);
-                if (late->dev < 0)
-                        return fault_call(reterr, -errno, "fcntl", mount->want.destination);
-        }
-        if (mount_type_later(mount))
-                late->trees[late->n++] = take_fd(&tree);
+        *ret_tree = take_fd(&tree);
         return 0;
+}
+
+/* What is put into /dev later is put into this mount, whatever else may lie there by then. */
+static int note_dev(const struct bundle_mount *mount, int tree, struct init_late *late, struct initsync_error *reterr) {
+        if (dev_is(mount) <= 0)
+                return 0;
+        fd_closep(&late->dev);
+        late->dev = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+        return late->dev < 0 ? fault_call(reterr, -errno, "fcntl", mount->want.destination) : 0;
+}
+
+/* Read-only at last, or not any more. */
+static int set_late(const struct bundle_mount *mount, int tree, struct init_late *late, struct initsync_error *reterr) {
+        size_t i;
+
+        for (i = 0; i < late->n && (mount->want.attr_clr & MOUNT_ATTR_RDONLY); i++) {
+                if (!rootfs_same(late->trees[i], tree))
+                        continue;
+                fd_closep(&late->trees[i]);
+                late->trees[i--] = late->trees[--late->n];
+        }
+        if (!mount_type_later(mount))
+                return 0;
+        late->trees[late->n] = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+        return late->trees[late->n++] < 0 ? fault_call(reterr, -errno, "fcntl", mount->want.destination) : 0;
+}
+
+static int remount(const struct bundle_mount *mount, const struct init_late *late, int *ret_tree,
+                   struct initsync_error *reterr) {
+        _cleanup_fd_ int tree = fcntl(late->kept[mount->remounted], F_DUPFD_CLOEXEC, 3);
+        int r;
+
+        if (tree < 0)
+                return fault_call(reterr, -errno, "fcntl", mount->want.destination);
+        r = mount_remount(mount, tree, reterr);
+        if (r == 0)
+                r = set_tree_attributes(mount, tree, reterr);
+        if (r == 0)
+                r = set_propagation(mount, tree, reterr);
+        if (r == 0)
+                *ret_tree = take_fd(&tree);
+        return r;
+}
+
+static int make_one(const struct bundle *bundle, size_t i, int root, struct initsync_child *child, struct init_late *late,
+                    struct initsync_error *reterr) {
+        const struct bundle_mount *mount = &bundle->mounts[i];
+        _cleanup_fd_ int tree = -1;
+        int r;
+
+        if (mount->kind == MOUNT_REMOUNT)
+                r = remount(mount, late, &tree, reterr);
+        else if (mount->kind == MOUNT_BIND)
+                r = make_bind(mount, root, child, &tree, reterr);
+        else
+                r = make_file_system(mount, bundle, root, child, &tree, reterr);
+        if (r == 0 && mount->kind != MOUNT_REMOUNT && mount->kind != MOUNT_BIND)
+                r = note_dev(mount, tree, late, reterr);
+        if (r == 0)
+                r = set_late(mount, tree, late, reterr);
+        if (r == 0 && mount->kept)
+                late->kept[i] = take_fd(&tree);
+        return r;
 }
 
 /* @n id-mapped mounts, all asked for before the first is attached. */
@@ -214,7 +312,8 @@ static size_t count_ahead(const struct bundle_mount *mounts, size_t n) {
         size_t i;
 
         for (i = 0; i < AHEAD_MAX && i < n; i++)
-                if (mounts[i].kind != MOUNT_BIND || mounts[i].want.n_uids == 0 || !independent(&mounts[i]))
+                if (mounts[i].kind != MOUNT_BIND || mounts[i].kept || !mount_is_mapped(&mounts[i]) ||
+                    !independent(&mounts[i]))
                         break;
         return i > 1 ? i : 0;
 }
@@ -226,17 +325,18 @@ int init_mounts(const struct bundle *bundle, int root, struct initsync_child *ch
         int r;
 
         ret_late->trees = calloc(bundle->n_mounts + 1, sizeof(*ret_late->trees));
-        if (!ret_late->trees)
+        ret_late->kept = calloc(bundle->n_mounts + 1, sizeof(*ret_late->kept));
+        if (!ret_late->trees || !ret_late->kept)
                 return fault_call(reterr, -ENOMEM, "calloc", NULL);
+        for (; ret_late->n_kept < bundle->n_mounts; ret_late->n_kept++)
+                ret_late->kept[ret_late->n_kept] = -1;
         for (i = 0; i < bundle->n_mounts; i += n ? n : 1) {
                 n = count_ahead(&mounts[i], bundle->n_mounts - i);
                 failed = 0;
                 if (n > 0)
                         r = make_ahead(&mounts[i], n, root, child, &failed, reterr);
-                else if (mounts[i].kind == MOUNT_BIND)
-                        r = make_bind(&mounts[i], root, child, reterr);
                 else
-                        r = make_file_system(&mounts[i], bundle, root, ret_late, reterr);
+                        r = make_one(bundle, i, root, child, ret_late, reterr);
                 if (r < 0) {
                         fault_in(reterr, "config.json: mounts[%zu]", mounts[i + failed].index);
                         reterr->mount = (int32_t)mounts[i + failed].index;
@@ -263,5 +363,8 @@ void init_late_free(struct init_late *late) {
         while (late->n > 0)
                 fd_closep(&late->trees[--late->n]);
         fd_closep(&late->dev);
+        while (late->n_kept > 0)
+                fd_closep(&late->kept[--late->n_kept]);
+        free(late->kept);
         free(late->trees);
 }

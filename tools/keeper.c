@@ -14,10 +14,15 @@
 #define SWEEP_MS 5000           /* what is killed and takes longer hangs in a system call, of a dead file server say */
 #define STUCK 1                 /* exit status */
 
+struct made {
+        int pid;                        /* or a negative errno, and then why */
+        struct initsync_error error;
+};
+
 /* The number, and with it the descriptor if there is one. */
-static int send_made(int fd, int pid, int pidfd) {
+static int send_made(int fd, struct made *made, int pidfd) {
         char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr)))) = { 0 };
-        struct iovec data = { .iov_base = &pid, .iov_len = sizeof(pid) };
+        struct iovec data = { .iov_base = made, .iov_len = sizeof(*made) };
         struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
         struct cmsghdr *header;
 
@@ -30,13 +35,13 @@ static int send_made(int fd, int pid, int pidfd) {
                 header->cmsg_len = CMSG_LEN(sizeof(int));
                 memcpy(CMSG_DATA(header), &pidfd, sizeof(int));
         }
-        return sendmsg(fd, &message, MSG_NOSIGNAL) == sizeof(pid) ? 0 : -EPIPE;
+        return sendmsg(fd, &message, MSG_NOSIGNAL) == sizeof(*made) ? 0 : -EPIPE;
 }
 
-static int receive_made(int fd, int *ret_pidfd) {
+static int receive_made(int fd, int *ret_pidfd, struct initsync_error *reterr) {
         char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr))));
-        int pid;
-        struct iovec data = { .iov_base = &pid, .iov_len = sizeof(pid) };
+        struct made made;
+        struct iovec data = { .iov_base = &made, .iov_len = sizeof(made) };
         struct msghdr message = {
                 .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
         };
@@ -46,12 +51,14 @@ static int receive_made(int fd, int *ret_pidfd) {
         do
                 n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
         while (n < 0 && errno == EINTR);
-        if (n != sizeof(pid))
-                return n < 0 ? -errno : -ECHILD;
+        if (n != sizeof(made))
+                return fault_call(reterr, n < 0 ? -errno : -ECHILD, "clone3", NULL);
         header = CMSG_FIRSTHDR(&message);
         if (header && header->cmsg_type == SCM_RIGHTS)
                 memcpy(ret_pidfd, CMSG_DATA(header), sizeof(int));
-        return pid > 0 && *ret_pidfd < 0 ? -EMFILE : pid;
+        if (made.pid < 0)
+                *reterr = made.error;
+        return made.pid > 0 && *ret_pidfd < 0 ? fault_call(reterr, -EMFILE, "clone3", NULL) : made.pid;
 }
 
 static void answer(int fd, int pidfd) {
@@ -65,22 +72,23 @@ static void answer(int fd, int pidfd) {
                 return;
 }
 
-static _Noreturn void keep(int fd, int (*make)(void *userdata, int *ret_pidfd), void *userdata) {
-        int kept[2] = { fd, -1 }, made, i;
+static _Noreturn void keep(int fd, keeper_make *make, void *userdata) {
+        int kept[2] = { fd, -1 }, i;
+        struct made made;
         sigset_t all;
         char byte;
 
         /* What is sent to a whole session or process group is not for it. */
         setsid();
         if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-                made = -errno;
+                made.pid = fault_call(&made.error, -errno, "prctl", NULL);
         else
-                made = make(userdata, &kept[1]);
+                made.pid = make(userdata, &kept[1], &made.error);
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, NULL);
-        send_made(fd, made, kept[1]);
+        send_made(fd, &made, kept[1]);
         /* Whoever waits for the end of our output, or of the conversation, waits for nothing else. */
-        initsync_child_only(kept, made < 0 ? 1 : 2);
+        initsync_child_only(kept, made.pid < 0 ? 1 : 2);
         for (i = 0; i < 3; i++)
                 close(i);
         while (read(fd, &byte, 1) == 1)
@@ -88,7 +96,7 @@ static _Noreturn void keep(int fd, int (*make)(void *userdata, int *ret_pidfd), 
         _exit(sweep(SWEEP_MS) ? 0 : STUCK);
 }
 
-int keeper_start(struct keeper *keeper, int (*make)(void *userdata, int *ret_pidfd), void *userdata, pid_t *ret_pid,
+int keeper_start(struct keeper *keeper, keeper_make *make, void *userdata, pid_t *ret_pid,
                  int *ret_pidfd, struct initsync_error *reterr) {
         _cleanup_fd_ int theirs = -1;
         int ends[2], r;
@@ -108,9 +116,9 @@ int keeper_start(struct keeper *keeper, int (*make)(void *userdata, int *ret_pid
         }
         keeper->pid = pid;
         fd_closep(&theirs);
-        r = receive_made(keeper->fd, ret_pidfd);
+        r = receive_made(keeper->fd, ret_pidfd, reterr);
         if (r < 0)
-                return fault_call(reterr, r, "clone3", NULL);
+                return r;
         *ret_pid = r;
         return 0;
 }

@@ -19,12 +19,14 @@ struct keeper {
 };
 #define KEEPER_NONE { 0, -1 }
 
+typedef int keeper_make(void *userdata, int *ret_pidfd, struct initsync_error *reterr);
+
 /*
  * keeper_start() - fork the keeper
- * @make:    what makes the child, there: its number, and a descriptor of it; or a negative errno
+ * @make:    what makes the child, there: its number, and a descriptor of it; or a negative errno, and why
  * @ret_pid: a grandchild of this process, as long as nobody has asked keeper_status()
  */
-int keeper_start(struct keeper *keeper, int (*make)(void *userdata, int *ret_pidfd), void *userdata, pid_t *ret_pid,
+int keeper_start(struct keeper *keeper, keeper_make *make, void *userdata, pid_t *ret_pid,
                  int *ret_pidfd, struct initsync_error *reterr);
 
 /* keeper_status() - reap the child, which has ended: its exit status or 128 + a signal */

@@ -26,6 +26,9 @@
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #endif
+#ifndef SYS_fspick
+#define SYS_fspick 433
+#endif
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
@@ -77,6 +80,20 @@
 #define FSCONFIG_SET_FLAG 0
 #define FSCONFIG_SET_STRING 1
 #define FSCONFIG_CMD_CREATE 6
+#endif
+#ifndef FSPICK_CLOEXEC
+#define FSPICK_CLOEXEC 1
+#define FSPICK_EMPTY_PATH 8
+#endif
+#define KERNEL_CMD_RECONFIGURE 7        /* FSCONFIG_CMD_RECONFIGURE */
+#ifndef MOUNT_ATTR_IDMAP
+#define MOUNT_ATTR_IDMAP 0x00100000
+#endif
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
 #endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -132,6 +149,11 @@ static inline int kernel_fsconfig(int fd, unsigned command, const char *key, con
 
 static inline int kernel_fsmount(int fd, unsigned attributes) {
         return kernel_result(syscall(SYS_fsmount, fd, FSMOUNT_CLOEXEC, attributes));
+}
+
+/* Of the file system that the mount @fd is of. */
+static inline int kernel_fspick(int fd) {
+        return kernel_result(syscall(SYS_fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH));
 }
 
 static inline int kernel_pivot_root(const char *new_root, const char *put_old) {

@@ -14,8 +14,10 @@ enum kind {
         ATIME,          /* one of the three values of one attribute */
         NOT_ATIME,
         PROPAGATION,
-        NOTHING,
-        REFUSED
+        REMOUNT,
+        COPY_UP,
+        REFUSED,
+        NOTHING         /* what is done anyway, or no business of the kernel's */
 };
 
 /* An attribute's name with "r" in front is about all mounts of a tree. What is not here is for the file system. */
@@ -56,8 +58,13 @@ static const struct mount_option {
         { "unbindable",    PROPAGATION, MS_UNBINDABLE,                          false },
         { "runbindable",   PROPAGATION, MS_UNBINDABLE,                          true },
         { "defaults",      NOTHING,     0,                                      false },
-        { "remount",       REFUSED,     0,                                      false },
-        { "tmpcopyup",     REFUSED,     0,                                      false },
+        { "remount",       REMOUNT,     0,                                      false },
+        { "tmpcopyup",     COPY_UP,     0,                                      false },
+        { "mand",          REFUSED,     0,                                      false },        /* gone with Linux 5.15 */
+        { "nomand",        NOTHING,     0,                                      false },
+        { "silent",        NOTHING,     0,                                      false },        /* of the kernel's log */
+        { "loud",          NOTHING,     0,                                      false },
+        { "noiversion",    NOTHING,     0,                                      false },
 };
 
 static const struct mount_option *find_option(const char *name) {
@@ -97,18 +104,18 @@ static bool is_attribute(const struct mount_option *option) {
         return option->kind == SET || option->kind == CLEAR || option->kind == ATIME || option->kind == NOT_ATIME;
 }
 
-/* Returns 0 for an option that is none of every mount's. */
-static int apply_option(struct bundle_mount *mount, const char *name, bool *bind, bool *idmap) {
+/* Returns whether it is an option of every mount. */
+static bool apply_option(struct bundle_mount *mount, const char *name, bool *bind, bool *idmap) {
         const struct mount_option *option = find_option(name), *tree = NULL;
 
         if (!option && name[0] == 'r')
                 tree = find_option(name + 1);
         if (tree && is_attribute(tree)) {
                 apply_attribute(&mount->tree_set, &mount->tree_clr, tree);
-                return 1;
+                return true;
         }
         if (!option)
-                return 0;
+                return false;
         switch (option->kind) {
         case BIND:
                 *bind = true;
@@ -122,18 +129,24 @@ static int apply_option(struct bundle_mount *mount, const char *name, bool *bind
                 mount->propagation = option->value;
                 mount->propagation_recursive = option->recursive;
                 break;
+        case REFUSED:
         case NOTHING:
                 break;
-        case REFUSED:
-                return -EOPNOTSUPP;
+        case REMOUNT:
+                mount->remount = true;
+                break;
+        case COPY_UP:
+                mount->copy_up = true;
+                break;
         default:
                 apply_attribute(&mount->want.attr_set, &mount->want.attr_clr, option);
         }
-        return 1;
+        return true;
 }
 
 int mount_options(struct bundle_mount *mount, const struct node *entry, bool *ret_bind, bool *ret_idmap,
                   struct initsync_error *reterr) {
+        const struct mount_option *option;
         struct node array, element;
         size_t i, n;
         int r;
@@ -149,10 +162,11 @@ int mount_options(struct bundle_mount *mount, const struct node *entry, bool *re
                 r = node_element(&array, i, json_type_string, &element, reterr);
                 if (r < 0)
                         return r;
-                r = apply_option(mount, node_string(&element), ret_bind, ret_idmap);
-                if (r < 0)
-                        return node_refuse(&element, reterr, r, "%s: not supported", node_string(&element));
-                if (r == 0)
+                option = find_option(node_string(&element));
+                if (option && option->kind == REFUSED)
+                        return node_refuse(&element, reterr, -EOPNOTSUPP, "%s: Linux has no mandatory locking any more",
+                                           node_string(&element));
+                if (!apply_option(mount, node_string(&element), ret_bind, ret_idmap))
                         mount->data[mount->n_data++] = node_string(&element);
         }
         return 0;

@@ -142,8 +142,23 @@ int mount_type_open(const char *type, const char *source, const char *const *dat
         return 0;
 }
 
+int mount_type_reconfigure(const char *what, const char *const *data, size_t n, int tree, struct initsync_error *reterr) {
+        _cleanup_fd_ int fd = kernel_fspick(tree);
+        size_t i;
+        int r = 0;
+
+        if (fd < 0)
+                return fault_call(reterr, fd, "fspick", what);
+        for (i = 0; r == 0 && i < n; i++)
+                r = configure(fd, data[i], reterr);
+        if (r < 0)
+                return r;
+        r = kernel_fsconfig(fd, KERNEL_CMD_RECONFIGURE, NULL, NULL);
+        return r < 0 ? fault_log(reterr, r, "fsconfig", what, fd) : 0;
+}
+
 bool mount_type_later(const struct bundle_mount *mount) {
-        return mount->kind != MOUNT_BIND && (mount->want.attr_set & MOUNT_ATTR_RDONLY) &&
+        return (mount->want.attr_set & MOUNT_ATTR_RDONLY) && mount->type &&
                (mount->kind == MOUNT_CGROUP || strcmp(mount->type, "tmpfs") == 0);
 }
 

@@ -24,6 +24,9 @@ int mount_type_open(const char *type, const char *source, const char *const *dat
 /* mount_type_make() - the file system that @mount asks for; it is not read-only yet when mount_type_later() says so */
 int mount_type_make(const struct bundle_mount *mount, int *ret_tree, struct initsync_error *reterr);
 
+/* mount_type_reconfigure() - other options, @n of them, for the file system that @tree is a mount of; @what names it */
+int mount_type_reconfigure(const char *what, const char *const *data, size_t n, int tree, struct initsync_error *reterr);
+
 /* mount_type_later() - whether it becomes read-only only when all else is done: mount points and devices are made in it */
 bool mount_type_later(const struct bundle_mount *mount);
 

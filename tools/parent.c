@@ -4,7 +4,9 @@
 #include "agent.h"
 #include "cleanup.h"
 #include "commands.h"
+#include "joined.h"
 #include "kernel.h"
+#include "mount_type.h"
 #include "options.h"
 #include "parent.h"
 #include "pid_file.h"
@@ -32,6 +34,10 @@ static int on_ready(void *userdata, struct initsync_error *reterr) {
 
         if (job->bundle)
                 r = limits_set(&job->bundle->process.limits, job->pid, job->pidfd, reterr);
+        if (r == 0 && job->bundle)
+                r = scheduler_apply(&job->bundle->scheduler, job->pid, job->pidfd, reterr);
+        if (r == 0 && job->bundle)
+                r = io_priority_apply(&job->bundle->io_priority, job->pid, job->pidfd, reterr);
         return r < 0 ? r : pid_file_write(job->pid_file, job->pid, reterr);
 }
 
@@ -51,25 +57,63 @@ static void on_trace(const struct initsync_trace_event *event, void *userdata) {
         trace_event(event, job->trace);
 }
 
-/* The binds of @bundle, and in what order they stand in its list. */
-static int allowed(const struct bundle *bundle, struct initsync_mount **ret_mounts, size_t *ret_n,
-                   struct initsync_error *reterr) {
-        struct initsync_mount *mounts = calloc(bundle->n_mounts ? bundle->n_mounts : 1, sizeof(*mounts));
-        size_t i;
+/* What stands in the list that the library is given, in the order of the bundle's. */
+static bool listed(const struct bundle *bundle, const struct bundle_mount *mount) {
+        return mount->kind == MOUNT_BIND || bundle_from_parent(bundle, mount);
+}
 
-        if (!mounts)
-                return fault_call(reterr, -ENOMEM, "calloc", NULL);
-        *ret_mounts = mounts;
-        *ret_n = 0;
-        for (i = 0; i < bundle->n_mounts; i++)
-                if (bundle->mounts[i].kind == MOUNT_BIND)
-                        mounts[(*ret_n)++] = bundle->mounts[i].want;
+/* A file system that the child may not make. The descriptor in @to is the caller's. */
+static int make_for_child(const struct bundle *bundle, const struct bundle_mount *mount, struct initsync_mount *to,
+                          struct initsync_error *reterr) {
+        int r;
+
+        to->source = bundle_from_parent(bundle, mount);
+        if (!to->source)
+                return 0;
+        r = mount_type_make(mount, &to->source_fd, reterr);
+        if (r < 0) {
+                fault_in(reterr, "%s", mount->want.destination);
+                return fault_in(reterr, "config.json: mounts[%zu]", mount->index);
+        }
         return 0;
+}
+
+struct list {
+        struct initsync_mount *mounts;
+        size_t n;
+};
+
+static void list_free(struct list *list) {
+        while (list->n > 0)
+                fd_closep(&list->mounts[--list->n].source_fd);
+        free(list->mounts);
+}
+
+static int allowed(const struct parent_job *job, struct list *list, struct initsync_error *reterr) {
+        const struct bundle *bundle = job->bundle;
+        struct initsync_mount *one;
+        size_t i;
+        int r = 0;
+
+        list->mounts = calloc(bundle->n_mounts ? bundle->n_mounts : 1, sizeof(*list->mounts));
+        if (!list->mounts)
+                return fault_call(reterr, -ENOMEM, "calloc", NULL);
+        for (i = 0; r == 0 && i < bundle->n_mounts; i++) {
+                if (!listed(bundle, &bundle->mounts[i]))
+                        continue;
+                one = &list->mounts[list->n++];
+                *one = bundle->mounts[i].want;
+                if (one->userns_path)
+                        one->userns_fd = job->user_fd;
+                if (bundle->mounts[i].kind != MOUNT_BIND)
+                        r = make_for_child(bundle, &bundle->mounts[i], one, reterr);
+        }
+        return r;
 }
 
 int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int socket_fd,
                struct initsync_error *reterr) {
-        _cleanup_free_ struct initsync_mount *mounts = NULL;
+        _cleanup_(list_free) struct list list = { NULL, 0 };
         struct initsync_parent_options options = {
                 .size = sizeof(options),
                 .flags = (job->allow_any_mount ? INITSYNC_PARENT_ALLOW_ANY_MOUNT : 0) |
@@ -86,12 +130,13 @@ int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int 
 
         if (job->bundle) {
                 options.rootfs = job->bundle->root;
-                r = allowed(job->bundle, &mounts, &options.n_mounts, reterr);
+                r = allowed(job, &list, reterr);
                 if (r < 0) {
                         fd_closep(&socket_fd);
                         return r;
                 }
-                options.mounts = mounts;
+                options.mounts = list.mounts;
+                options.n_mounts = list.n;
         }
         return initsync_parent_new(ret_parent, socket_fd, job->pidfd, &options, reterr);
 }
@@ -115,7 +160,7 @@ int parent_blame(const struct parent_job *job, struct initsync_error *reterr) {
 
         /* The library counts in the list that it was given. */
         for (i = 0; job->bundle && left >= 0 && i < job->bundle->n_mounts; i++)
-                if (job->bundle->mounts[i].kind == MOUNT_BIND && left-- == 0)
+                if (listed(job->bundle, &job->bundle->mounts[i]) && left-- == 0)
                         return fault_in(reterr, "config.json: mounts[%zu]", job->bundle->mounts[i].index);
         return reterr->code;
 }
@@ -173,7 +218,7 @@ static int serve(struct parent_job *job, int socket_fd, struct initsync_error *r
 static int start(const struct options *options, struct initsync_error *reterr) {
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
-        _cleanup_fd_ int pidfd = -1;
+        _cleanup_fd_ int pidfd = -1, user_fd = -1;
         struct parent_job job = {
                 .allow_any_mount = options->allow_any_mount,
                 .seccomp_fd = options->seccomp_fd,
@@ -201,12 +246,15 @@ static int start(const struct options *options, struct initsync_error *reterr) {
         }
         if (options->bundle) {
                 r = bundle_load(&bundle, options->bundle, BUNDLE_PARENT, reterr);
+                if (r == 0)
+                        r = joined_open_user(bundle, &user_fd, reterr);
                 if (r < 0)
                         return r;
         }
         job.bundle = bundle;
         job.trace = trace;
         job.pidfd = pidfd;
+        job.user_fd = user_fd;
         return serve(&job, options->sync_fd, reterr);
 }
 

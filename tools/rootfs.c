@@ -173,10 +173,11 @@ bool rootfs_same(int a, int b) {
 }
 
 int rootfs_make(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr) {
-        int fd;
+        int fd, made = 0;
 
         fd = rootfs_resolve(root, path);
         if (fd == -ENOENT) {
+                made = 1;
                 fd = create_path(root, path, directory, 0);
                 if (fd < 0)
                         return fault_call(reterr, fd, directory ? "mkdirat" : "openat", path);
@@ -184,7 +185,7 @@ int rootfs_make(int root, const char *path, bool directory, int *ret_fd, struct 
         if (fd < 0)
                 return fault_call(reterr, fd, "openat2", path);
         *ret_fd = fd;
-        return 0;
+        return made;
 }
 
 int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr) {
@@ -198,7 +199,7 @@ int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, 
         if (rootfs_same(fd, root))
                 return fault(reterr, -EBUSY, "%s: leads to the root file system itself, which is no mount point", path);
         *ret_fd = take_fd(&fd);
-        return 0;
+        return r;
 }
 
 int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_error *reterr) {

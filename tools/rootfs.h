@@ -20,7 +20,7 @@ int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct init
 /* rootfs_resolve() - an O_PATH descriptor of what @path is inside the root file system, or a negative errno */
 int rootfs_resolve(int root, const char *path);
 
-/* rootfs_make() - the same, and what is missing is made: a @directory, or else a file */
+/* rootfs_make() - the same, and what is missing is made: a @directory, or else a file; 1 if it was, or else 0 */
 int rootfs_make(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr);
 
 /* rootfs_mount_point() - the same for a mount point, which the root file system itself is not */

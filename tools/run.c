@@ -190,6 +190,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         job.trace = trace;
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
+        job.user_fd = joined_user(&spawned->joined);
         job.seccomp_fd = options->seccomp_fd;
         job.stop_fd = signal_fd;
         return supervise(&job, spawned, watchdog, &terminal, console, signal_fd, reterr);

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "init.h"
 #include "kernel.h"
+#include "launch.h"
 #include "privileges.h"
 #include "say.h"
 #include "spawned.h"
@@ -38,13 +39,14 @@ static bool maps(const struct bundle_map *map, uint32_t id) {
 }
 
 /* An ordinary user without further ids may be somebody else inside than root, and has all rights there as he is. */
-static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
+static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline, bool late_time,
                   struct initsync_error *reterr) {
-        int r = 0;
+        /* Before our ids change, which makes the files of ours in /proc root's. */
+        int r = late_time ? launch_late_time(bundle, reterr) : 0;
 
-        if ((bundle->namespaces & CLONE_NEWUSER) && (maps(&bundle->uids, 0) || !maps(&bundle->uids, geteuid())))
+        if (r == 0 && (bundle->namespaces & CLONE_NEWUSER) && (maps(&bundle->uids, 0) || !maps(&bundle->uids, geteuid())))
                 r = privileges_root(reterr);
-        if (r == 0 && (bundle->namespaces & CLONE_NEWNET)) {
+        if (r == 0 && (bundle_new_namespaces(bundle) & CLONE_NEWNET)) {
                 r = loopback_up(reterr);
                 if (r < 0)
                         fault_in(reterr, "config.json: linux.namespaces");
@@ -52,7 +54,8 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
         return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
 }
 
-static _Noreturn void child_main(const struct bundle *bundle, const struct spawn_how *how, int socket_fd, int go_fd) {
+static _Noreturn void child_main(const struct bundle *bundle, const struct spawn_how *how, int socket_fd, int go_fd,
+                                 bool late_time) {
         struct initsync_child_options options = INITSYNC_CHILD_OPTIONS_INIT;
         struct initsync_child *child = NULL;
         struct initsync_error error;
@@ -74,7 +77,7 @@ static _Noreturn void child_main(const struct bundle *bundle, const struct spawn
         options.flags = how->child_flags;
         if (initsync_child_new(&child, socket_fd, &options, &error) < 0)
                 _exit(1);
-        become(bundle, child, how->console, lifeline, &error);
+        become(bundle, child, how->console, lifeline, late_time, &error);
         initsync_child_fail(child, &error);
         _exit(1);
 }
@@ -118,22 +121,24 @@ static int map_ids(pid_t pid, const struct bundle *bundle, struct initsync_error
 struct birth {
         const struct bundle *bundle;
         const struct spawn_how *how;
+        const struct joined *joined;
         int socket_fd, go_fd;
 };
 
-static int make(void *userdata, int *ret_pidfd) {
+static int make(void *userdata, int *ret_pidfd, struct initsync_error *reterr) {
         const struct birth *birth = userdata;
         struct kernel_clone_args args = {
-                .flags = (uint64_t)birth->bundle->namespaces | KERNEL_CLONE_PIDFD,
+                .flags = (uint64_t)(bundle_new_namespaces(birth->bundle) & ~CLONE_NEWTIME) | KERNEL_CLONE_PIDFD,
                 .pidfd = (uintptr_t)ret_pidfd,
                 .exit_signal = SIGCHLD,
         };
+        bool late_time;
         int r;
 
         fflush(NULL);
-        r = kernel_clone3(&args);
+        r = launch(birth->bundle, birth->joined, &args, &late_time, reterr);
         if (r == 0)
-                child_main(birth->bundle, birth->how, birth->socket_fd, birth->go_fd);
+                child_main(birth->bundle, birth->how, birth->socket_fd, birth->go_fd, late_time);
         return r;
 }
 
@@ -141,23 +146,22 @@ static int make(void *userdata, int *ret_pidfd) {
 static int give_birth(struct spawned *spawned, struct birth *birth, struct initsync_error *reterr) {
         int r;
 
-        if (birth->bundle->namespaces & CLONE_NEWPID) {
-                spawned->pid = make(birth, &spawned->pidfd);
-                r = spawned->pid < 0 ? fault_call(reterr, spawned->pid, "clone3", NULL) : 0;
-        } else {
-                r = keeper_start(&spawned->keeper, make, birth, &spawned->pid, &spawned->pidfd, reterr);
+        if (bundle_new_namespaces(birth->bundle) & CLONE_NEWPID) {
+                r = make(birth, &spawned->pidfd, reterr);
+                spawned->pid = r > 0 ? r : 0;
+                return r < 0 ? r : 0;
         }
-        if (r == 0)
-                return 0;
-        spawned->pid = 0;
-        return fault_in(reterr, "config.json: linux.namespaces");
+        return keeper_start(&spawned->keeper, make, birth, &spawned->pid, &spawned->pidfd, reterr);
 }
 
 int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spawn_how *how, struct initsync_error *reterr) {
-        struct birth birth = { .bundle = bundle, .how = how };
+        struct birth birth = { .bundle = bundle, .how = how, .joined = &spawned->joined };
         _cleanup_fd_ int child_fd = -1, go_read = -1, go_write = -1;
         int go[2], r;
 
+        r = joined_open(&spawned->joined, bundle, reterr);
+        if (r < 0)
+                return r;
         r = initsync_pair(&spawned->socket_fd, &child_fd);
         if (r < 0)
                 return fault_call(reterr, r, "initsync_pair", NULL);
@@ -170,7 +174,7 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spa
         r = give_birth(spawned, &birth, reterr);
         if (r < 0)
                 return r;
-        if (bundle->namespaces & CLONE_NEWUSER) {
+        if (bundle_new_namespaces(bundle) & CLONE_NEWUSER) {
                 r = map_ids(spawned->pid, bundle, reterr);
                 if (r < 0)
                         return r;
@@ -212,6 +216,7 @@ void spawn_end(struct spawned *spawned) {
         }
         if (keeper_end(&spawned->keeper) < 0)
                 say("warning: processes of the container were killed, and do not end: they hang in the kernel");
+        joined_close(&spawned->joined);
         fd_closep(&spawned->pidfd);
         fd_closep(&spawned->socket_fd);
 }

@@ -26,6 +26,20 @@ static int shows_our_pids(int fd) {
         return strcmp(link, self) == 0;
 }
 
+/*
+ * One of our own, that nobody else sees: what a process needs that was started in a new pid namespace, before it has
+ * mounted a /proc. Only root of the user namespace that owns the pid namespace gets it.
+ */
+static int make_private(void) {
+        _cleanup_fd_ int context = sys_fsopen("proc", SYS_FSOPEN_CLOEXEC);
+        int r;
+
+        if (context < 0)
+                return context;
+        r = sys_fsconfig(context, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+        return r < 0 ? r : sys_fsmount(context, SYS_FSMOUNT_CLOEXEC, 0);
+}
+
 static int open_root(void) {
         _cleanup_fd_ int fd = fd_above_stdio(sys_openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
 
@@ -37,9 +51,13 @@ static int open_root(void) {
 int procfs_open(void) {
         _cleanup_fd_ int fd = open_root();
 
-        if (fd < 0)
+        if (fd < 0 && fd != -ENOSYS)
                 return fd;
-        return shows_our_pids(fd) ? fd_take(&fd) : -ENOSYS;
+        if (fd >= 0 && shows_our_pids(fd))
+                return fd_take(&fd);
+        fd_close(fd);
+        fd = fd_above_stdio(make_private());
+        return fd < 0 ? -ENOSYS : fd_take(&fd);
 }
 
 int procfs_keeps_pids(int procfs) {

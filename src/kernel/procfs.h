@@ -7,9 +7,9 @@
 /* A /proc that is one: procfs itself, of this process's own pid namespace, with nothing mounted over what is opened. */
 
 /*
- * procfs_open() - its root, as an O_PATH descriptor
+ * procfs_open() - its root, as a descriptor for paths; where /proc is none, of one that is made for the purpose
  *
- * Return: a descriptor; -ENOSYS where /proc is something else, or shows another pid namespace.
+ * Return: a descriptor; -ENOSYS where /proc is something else, or shows another pid namespace, and no other can be had.
  */
 int procfs_open(void);
 

@@ -52,6 +52,7 @@ struct sys_open_how {
 #define SYS_RESOLVE_NO_SYMLINKS 0x04
 #define SYS_RESOLVE_BENEATH 0x08
 #define SYS_RESOLVE_IN_ROOT 0x10
+#define SYS_RESOLVE_CACHED 0x20
 
 struct sys_mount_attr {
         uint64_t attr_set, attr_clr, propagation, userns_fd;

@@ -101,9 +101,12 @@ RAW static void name(const struct sys_statmount *stat, struct source_result *res
         copy(result->point, sizeof(result->point), stat->str + stat->mnt_point);
 }
 
-/* Try mount @id alone; 1 when it is the one. */
+/*
+ * Try mount @id alone; 1 when it is the one. The way to it may lead through a file system whose server does not answer: what
+ * the kernel does not know by itself is not asked for, and that mount stays untried.
+ */
 RAW static int is_culprit(uint64_t id, const struct source_request *request, const char *path, struct source_result *result) {
-        struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = SYS_RESOLVE_NO_MAGICLINKS };
+        struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = SYS_RESOLVE_NO_MAGICLINKS | SYS_RESOLVE_CACHED };
         struct stat_buffer buffer;
         const struct sys_statmount *stat = stat_mount(id, SYS_STATMOUNT_MNT_POINT | SYS_STATMOUNT_FS_TYPE, &buffer);
         uint64_t opened = 0;

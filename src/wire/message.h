@@ -26,7 +26,14 @@ enum message_type {
 #define MESSAGE_MS_BIND 4096
 #define MESSAGE_MS_REC 16384
 
-/* A mount as runc's configs.Mount; strings point into the packet. */
+/*
+ * A mount as runc's configs.Mount; strings point into the packet.
+ *
+ * All of it is read, so that what is no such mount is refused wherever the fault lies. Acted upon are source, destination,
+ * flags and the id mapping alone, and these to find the runtime's own entry. device, data, cleared_flags, extensions,
+ * propagation_flags and rec_attr say what the child does with the source when it has it; another request than a bind, for
+ * which they would matter, is refused. A file system that the child may not make stands in the list as a detached mount.
+ */
 struct message_mount {
         const char *source, *destination, *device, *data, *userns_path;
         uint64_t flags, cleared_flags, extensions;

@@ -4,6 +4,11 @@
 
 #define FUSE_MAPS       1       /* it takes id mappings (FUSE_ALLOW_IDMAP, since Linux 6.12, and default_permissions) */
 
+#define FUSE_DIRECTORIES 2      /* every name is a directory, which is asked for each time, until the server gets SIGUSR1 */
+
+/* Where fuse_serve() counts what it hears after SIGUSR1, in memory that the test shares with it; or NULL. */
+extern volatile unsigned *fuse_heard;
+
 /**
  * fuse_mount() - a file system at the directory @at whose server answers the first request, INIT, and then nothing any more
  *

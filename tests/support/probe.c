@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/capability.h>
 
@@ -300,6 +301,62 @@ static void put_mountinfo(void) {
         put_file("/proc/self/mountinfo");
 }
 
+/* The kernel's struct sched_attr, version 0. */
+static void put_scheduler(void) {
+        struct {
+                uint32_t size, policy;
+                uint64_t flags;
+                int32_t nice;
+                uint32_t priority;
+                uint64_t runtime, deadline, period;
+        } attributes = { .size = sizeof(attributes) };
+
+        if (syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0) < 0)
+                put_error("sched_getattr");
+        else
+                printf("{\"policy\": %u, \"flags\": %llu, \"nice\": %d, \"priority\": %u, \"runtime\": %llu, "
+                       "\"deadline\": %llu, \"period\": %llu}", attributes.policy, (unsigned long long)attributes.flags,
+                       attributes.nice, attributes.priority, (unsigned long long)attributes.runtime,
+                       (unsigned long long)attributes.deadline, (unsigned long long)attributes.period);
+}
+
+/* Its mode with the flags, and the first 64 nodes. */
+static void put_memory_policy(void) {
+        unsigned long nodes[1024 / (8 * sizeof(unsigned long))] = { 0 };
+        int mode = 0;
+
+        if (syscall(SYS_get_mempolicy, &mode, nodes, 1024UL, NULL, 0UL) < 0)
+                put_error("get_mempolicy");
+        else
+                printf("[%d, %lu]", mode, nodes[0]);
+}
+
+/* Class, and the level in it. */
+static void put_io_priority(void) {
+        long priority = syscall(SYS_ioprio_get, 1, 0);
+
+        if (priority < 0)
+                put_error("ioprio_get");
+        else
+                printf("[%ld, %ld]", priority >> 13, priority & 0x1fff);
+}
+
+static void put_machine(void) {
+        struct utsname name;
+
+        uname(&name);
+        put_string(name.machine);
+}
+
+/* Seconds of the two clocks that a time namespace has for itself. */
+static void put_clocks(void) {
+        struct timespec monotonic = { 0, 0 }, boottime = { 0, 0 };
+
+        clock_gettime(CLOCK_MONOTONIC, &monotonic);
+        clock_gettime(CLOCK_BOOTTIME, &boottime);
+        printf("{\"monotonic\": %lld, \"boottime\": %lld}", (long long)monotonic.tv_sec, (long long)boottime.tv_sec);
+}
+
 static void put_oom_score_adj(void) {
         put_file("/proc/self/oom_score_adj");
 }
@@ -386,6 +443,11 @@ static const struct {
         { "cgroup", put_cgroup },
         { "devices", put_devices },
         { "mountinfo", put_mountinfo },
+        { "scheduler", put_scheduler },
+        { "io_priority", put_io_priority },
+        { "machine", put_machine },
+        { "memory_policy", put_memory_policy },
+        { "clocks", put_clocks },
 };
 
 static bool wanted(const char *name) {

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""`syncdemo run`: another process swaps directories of the root file system for symlinks, as fast as it can, while
+containers start.
+
+Prints TAP.
+"""
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True  # the source tree may be read-only
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tool
+from box import configuration, fill
+from container import entry
+from tool import bind, equal, need_root, ok, one_line
+
+SECONDS = 3
+SWAPPER = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+one, other = sys.argv[1].encode(), sys.argv[2].encode()
+while libc.renameat2(-100, one, -100, other, 2) == 0:
+    pass
+sys.exit("renameat2")
+"""
+
+
+@contextlib.contextmanager
+def swapping(one, other):
+    process = subprocess.Popen([sys.executable, "-c", SWAPPER, one, other])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def everything(top):
+    return sorted((os.path.relpath(os.path.join(root, name), top), os.lstat(os.path.join(root, name)).st_mode)
+                  for root, directories, files in os.walk(top) for name in directories + files)
+
+
+def runs(place, entries, **linux):
+    """How the containers ended that were started while the swapping went on; what they left outside must be nothing."""
+    need_root("start containers")
+    fill(place)
+    place.file("bundle/rootfs/way/real/secret", "x\n")
+    outside = place.file("outside/")
+    place.file("outside/secret", "host\n")
+    place.file("outside/sub/file", "host\n")
+    os.symlink(os.path.relpath(outside, place.rootfs + "/way"), place.rootfs + "/way/link")
+    os.symlink(outside, place.rootfs + "/way/absolute")
+    config = configuration("/bin/sh", "-c", "cat /proc/self/mountinfo", mounts=entries)
+    config["linux"].update(linux)
+    place.write(config)
+    before, table = everything(outside), tool.mounts()
+    ended = {0: 0, 1: 0}
+    for link in ("link", "absolute"):
+        with swapping(place.rootfs + "/way/real", place.rootfs + "/way/" + link) as swapper:
+            end = time.monotonic() + SECONDS / 2
+            while time.monotonic() < end:
+                result = tool.run("run", "--bundle", place.bundle, "test")
+                if result.code:
+                    one_line(result.err)
+                ended[result.code] += 1
+                equal(tool.mounts(), table)
+            equal(swapper.poll(), None)
+        # Whatever was swapped last: the next round starts with the directory in its place.
+        if os.path.islink(place.rootfs + "/way/real"):
+            os.rename(place.rootfs + "/way/real", place.rootfs + "/way/aside")
+            os.rename(place.rootfs + "/way/" + link, place.rootfs + "/way/real")
+            os.rename(place.rootfs + "/way/aside", place.rootfs + "/way/" + link)
+    equal(everything(outside), before)
+    with open(outside + "/secret", encoding="ascii") as file:
+        equal(file.read(), "host\n")
+    return ended
+
+
+def destinations(place):
+    """mount points are made in the root file system or not at all"""
+    ended = runs(place, [entry("/way/real/sub", "tmpfs"), entry("/way/real/new/deep", "tmpfs", "tmpcopyup"),
+                         bind(place.data + "/file", "/way/real/made"), bind(place.data, "/way/real/other")])
+    ok(ended[0] > 0, ended)
+
+
+def masks(place):
+    """masked and read-only paths: a mask that went to what was there a moment ago is an error, by name"""
+    need_root("start containers")
+    fill(place)
+    for name in ("one", "other"):
+        place.file("bundle/rootfs/way/%s/secret" % name, "x\n")
+    config = configuration("/bin/true")
+    for key in ("maskedPaths", "readonlyPaths"):
+        config["linux"][key] = ["/way/one/secret"] * 20
+        place.write(config)
+        lines = set()
+        with swapping(place.rootfs + "/way/one", place.rootfs + "/way/other"):
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end and not lines:
+                result = tool.run("run", "--bundle", place.bundle, "test")
+                if result.code:
+                    lines.add(one_line(result.err))
+        ok(lines and all("config.json: linux." + key in line and "was exchanged meanwhile" in line for line in lines),
+           (key, lines))
+        del config["linux"][key]
+
+
+def devices(place):
+    """devices and the working directory are made in the root file system or not at all"""
+    ended = runs(place, [entry("/dev", "tmpfs")], devices=[{"path": "/way/real/null", "type": "c", "major": 1, "minor": 3}])
+    ok(sum(ended.values()) > 0, ended)
+
+
+TESTS = [destinations, masks, devices]
+
+if __name__ == "__main__":
+    sys.exit(tool.main(TESTS))
