@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What goes through `syncdemo run` between a terminal and that of a container, and what must not hold it up. Prints TAP."""
+import contextlib
 import os
 import signal
 import sys
@@ -126,7 +127,9 @@ def left_over(place):
             equal(here.wait(), 2)
             ok(time.monotonic() - began < 5, "it took %.1f s" % (time.monotonic() - began))
         finally:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                raise AssertionError("it was still there")
 
 
 def reopened(place):

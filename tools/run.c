@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -152,7 +153,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         _cleanup_(bundle_freep) struct bundle *bundle = NULL;
         _cleanup_(trace_freep) struct trace *trace = NULL;
         struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
-        const bool ordinary = ordinary_user();
+        bool ordinary = ordinary_user();
         struct terminal terminal = TERMINAL_NONE;
         struct spawn_how how = { options->seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0, -1 };
         _cleanup_fd_ int signal_fd = -1, console = -1;
@@ -164,6 +165,9 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         r = bundle_load(&bundle, options->bundle ? options->bundle : ".", BUNDLE_CHILD, reterr);
         if (r == 0)
                 bundle->id = options->args[0];
+        /* A user namespace that exists is entered from where its owner is. */
+        if (r == 0 && (bundle->namespaces & ~bundle_new_namespaces(bundle) & CLONE_NEWUSER))
+                ordinary = false;
         if (r == 0 && ordinary)
                 r = ordinary_maps(bundle, reterr);
         if (r == 0)
