@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
-#include <sys/mman.h>
 #include "kernel/origin.h"
 #include "kernel/syscalls.h"
 
@@ -10,14 +9,14 @@ static unsigned long generation;        /* inherited by a forked process, which 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void make_page(void) {
-        int kept = errno;
-        void *area = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *area = NULL;
 
-        if (area != MAP_FAILED && madvise(area, sizeof(*page), MADV_WIPEONFORK) == 0)
+        if (sys_mmap(sizeof(*page), 0, &area) < 0)
+                return;
+        if (sys_madvise(area, sizeof(*page), MADV_WIPEONFORK) == 0)
                 __atomic_store_n(&page, area, __ATOMIC_RELEASE);
-        else if (area != MAP_FAILED)
-                munmap(area, sizeof(*page));
-        errno = kept;
+        else
+                sys_munmap(area, sizeof(*page));
 }
 
 unsigned long origin(void) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <initsync.h>
-#include <sys/mman.h>
 #include "kernel/fd.h"
 #include "kernel/process.h"
 #include "kernel/procfs.h"
@@ -26,25 +25,22 @@ static void *mapping_of(struct server *server) {
 }
 
 static int map(struct server **ret) {
-        int kept = errno, r;
-        char *area = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        void *area = NULL;
+        int r = sys_mmap(SIZE, MAP_NORESERVE | MAP_STACK, &area);
 
-        if (area == MAP_FAILED || mprotect(area, GUARD, PROT_NONE) < 0) {
-                r = -errno;
-                if (area != MAP_FAILED)
-                        munmap(area, SIZE);
-                errno = kept;
+        if (r < 0)
+                return r;
+        r = sys_mprotect(area, GUARD, PROT_NONE);
+        if (r < 0) {
+                sys_munmap(area, SIZE);
                 return r;
         }
-        *ret = (struct server *)(void *)(area + GUARD + STACK);
+        *ret = (struct server *)(void *)((char *)area + GUARD + STACK);
         return 0;
 }
 
 static void unmap(struct server *server) {
-        int kept = errno;
-
-        munmap(mapping_of(server), SIZE);
-        errno = kept;
+        sys_munmap(mapping_of(server), SIZE);
 }
 
 /* See procfs_keeps_pids(). Where there is no /proc to ask, the task finds out by itself, and ends. */

@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include "base/error.h"
 #include "base/idmap.h"
 #include "kernel/clock.h"
 #include "kernel/fd.h"
+#include "kernel/syscalls.h"
 #include "mount/request.h"
 #include "mount/userns.h"
 #include "session/parent.h"
@@ -23,7 +23,6 @@ static void failed(struct initsync_parent *parent, int r, const char *call, cons
 
 /* The task is started by the first request, so that a conversation without one costs nothing. */
 static int start_task(struct initsync_parent *parent) {
-        struct epoll_event event = { .events = EPOLLIN };
         struct bytes answer = encode_plain(MESSAGE_MOUNT_FD);
         int r;
 
@@ -34,9 +33,8 @@ static int start_task(struct initsync_parent *parent) {
                 failed(parent, r, "clone", NULL, "starting the mount task");
                 return r;
         }
-        event.data.fd = parent->broker.control;
-        if (epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->broker.control, &event) < 0) {
-                r = -errno;
+        r = sys_epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->broker.control, EPOLLIN);
+        if (r < 0) {
                 failed(parent, r, "epoll_ctl", NULL, "watching the mount task");
                 return r;
         }

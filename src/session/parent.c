@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include "base/error.h"
 #include "kernel/clock.h"
 #include "kernel/fd.h"
@@ -59,25 +57,17 @@ static void copy_options(struct initsync_parent *parent, const struct initsync_p
         parent->cache = options->userns_cache;
 }
 
-static int add(struct initsync_parent *parent, int fd, unsigned events) {
-        struct epoll_event event = { .events = events, .data.fd = fd };
-
-        return epoll_ctl(parent->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
 static int open_loop(struct initsync_parent *parent) {
         int r;
 
-        parent->epoll = epoll_create1(EPOLL_CLOEXEC);
-        parent->epoll = parent->epoll < 0 ? -errno : fd_above_stdio(parent->epoll);
+        parent->epoll = fd_above_stdio(sys_epoll_create());
         if (parent->epoll < 0)
                 return parent->epoll;
-        parent->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        parent->timer = parent->timer < 0 ? -errno : fd_above_stdio(parent->timer);
+        parent->timer = fd_above_stdio(sys_timerfd_create());
         if (parent->timer < 0)
                 return parent->timer;
-        r = add(parent, parent->pidfd, EPOLLIN);
-        return r < 0 ? r : add(parent, parent->timer, EPOLLIN);
+        r = sys_epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->pidfd, EPOLLIN);
+        return r < 0 ? r : sys_epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->timer, EPOLLIN);
 }
 
 /* The child cannot put descriptors into our queue from here on, where the kernel knows how to refuse them. */
