@@ -16,6 +16,7 @@ UNIT_TESTS = \
 	tests/test-message \
 	tests/test-mount-request \
 	tests/test-number \
+	tests/test-oracle \
 	tests/test-packet \
 	tests/test-path \
 	tests/test-policy \
@@ -134,8 +135,12 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/loop.h \
 	tests/support/namespace.c \
 	tests/support/namespace.h \
+	tests/support/oracle.c \
+	tests/support/oracle.h \
 	tests/support/place.c \
 	tests/support/place.h \
+	tests/support/private.c \
+	tests/support/private.h \
 	tests/support/process.c \
 	tests/support/process.h \
 	tests/support/recording.c \
