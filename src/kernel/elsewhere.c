@@ -17,7 +17,7 @@ void close_elsewhere(int fd) {
 
         if (fd < 0 || sys_mmap(STACK, MAP_STACK, &area) < 0)
                 return;                 /* a descriptor left open is better than a runtime that hangs */
-        r = task_start(CLONE_FILES, area, STACK, closer_run, (void *)(long)fd, &task);
+        r = task_start(CLONE_FILES, area, STACK, closer_run, (void *)(long)fd, &task, NULL);
         if (r >= 0 && !process_wait(task, WAIT_MS)) {
                 sys_pidfd_send_signal(task, SIGKILL);
                 abandoned_add(task, area, STACK, area);

@@ -5,12 +5,14 @@
 
 /* A page that the kernel gives to a forked process empty (MADV_WIPEONFORK). */
 static unsigned long *page;
+static int without;                     /* it could not be had: then always the pid, as one object must hear one answer */
 static unsigned long generation;        /* inherited by a forked process, which then takes the next */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void make_page(void) {
         void *area = NULL;
 
+        without = 1;
         if (sys_mmap(sizeof(*page), 0, &area) < 0)
                 return;
         if (sys_madvise(area, sizeof(*page), MADV_WIPEONFORK) == 0)
@@ -25,7 +27,7 @@ unsigned long origin(void) {
         if (number)
                 return number;
         pthread_mutex_lock(&lock);
-        if (!page)
+        if (!page && !without)
                 make_page();
         if (page && !*page)
                 __atomic_store_n(page, ++generation, __ATOMIC_RELAXED);

@@ -179,18 +179,16 @@ PUBLIC int initsync_child_ready(struct initsync_child *child, struct initsync_er
 }
 
 PUBLIC int initsync_child_fail(struct initsync_child *child, const struct initsync_error *error) {
-        char *packet = NULL;
-        int n, r;
+        char packet[LIMIT_ANSWER];
+        size_t n;
+        int r;
 
         if (child->told || child->channel.socket < 0)
                 return 0;
         child->told = 1;
-        n = encode_error(error, &packet);
-        if (n < 0)
-                return n;
-        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, (size_t)n);
-        r = channel_send(&child->channel, packet, (size_t)n, -1, child->timeout_ms);
-        free(packet);
+        n = encode_error(error, packet);
+        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, n);
+        r = channel_send(&child->channel, packet, n, -1, child->timeout_ms);
         sys_shutdown(child->channel.socket, SHUT_WR);
         if (child->result == 0) {
                 child->error = *error;

@@ -30,7 +30,7 @@ static int start_task(struct initsync_parent *parent) {
                 return 0;
         r = broker_start(&parent->broker, parent->socket, parent->pidfd, answer.data, answer.n);
         if (r < 0) {
-                failed(parent, r, "clone", NULL, "starting the mount task");
+                failed(parent, r, parent->broker.failed, NULL, "starting the mount task");
                 return r;
         }
         r = sys_epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->broker.control, EPOLLIN);
@@ -106,7 +106,7 @@ static void post(struct initsync_parent *parent, struct source_request *request,
         r = broker_post(&parent->broker, request, name, strlen(name));
         if (r == -EPIPE || r == -ECONNRESET)
                 parent_mount_task(parent);      /* it failed at an earlier request, and that is the news */
-        else if (r < 0)
+        if (r < 0 && !parent->peer_gone)
                 failed(parent, r, "sendmsg", name, "handing a request to the mount task");
         else if (!pending)
                 deadline_set(&parent->deadlines, DEADLINE_REQUEST, parent->options.timeout_ms, clock_now());

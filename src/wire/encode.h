@@ -5,6 +5,7 @@
 /* Writing messages, as runc >= 1.4 writes them. */
 
 #include <initsync.h>
+#include "wire/limits.h"
 #include "wire/message.h"
 
 struct bytes {
@@ -26,7 +27,7 @@ size_t encode_seccomp(int number, int has_fd, char *to, size_t size);
  */
 int encode_mount(const struct initsync_mount *mount, char **ret);
 
-/* encode_error() - procError, cut to fit LIMIT_ANSWER; returns the length, or -ENOMEM */
-int encode_error(const struct initsync_error *error, char **ret);
+/* encode_error() - procError; needs no memory: it is what tells of the want of it. Returns the length */
+size_t encode_error(const struct initsync_error *error, char to[static LIMIT_ANSWER]);
 
 #endif /* WIRE_ENCODE_H */
