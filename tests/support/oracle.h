@@ -26,8 +26,19 @@ int oracle_enter(void);
 const char *oracle_why(void);
 const char *oracle_dir(void);
 
+/* oracle_settle() - the namespaces that are alive now are the test's own, and no leak; takes a moment */
+void oracle_settle(void);
+
 /* oracle_group() - from here on whatever this process leaves is known by its process group, also when it is nobody's child */
 void oracle_group(void);
+
+/*
+ * oracle_group_left() - is anything alive of the process group of @pid, a child that has called oracle_group() and is reaped
+ *
+ * Whoever asks this after each of many runs may have them look at nothing but their own children, and clears oracle_strangers.
+ */
+int oracle_group_left(int pid);
+extern int oracle_strangers;
 
 void oracle_take(struct oracle *oracle);
 
