@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "support/duo.h"
@@ -72,6 +73,13 @@ static const struct {
         { "pidfd_send_signal", { EPERM, ESRCH, ENOSYS } },
         { "pidfd_getfd", { EPERM, EBADF, ESRCH, EMFILE, ENOSYS } },
         { "close_range", { ENOSYS, EPERM } },
+        { "fsopen", { EMFILE, EPERM, ENODEV, ENOSYS } },
+        { "fsconfig", { EPERM, ENOMEM, EIO } },
+        { "fsmount", { EMFILE, EPERM, ENOMEM } },
+        { "mkdirat", { ENOSPC, EACCES } },
+        { "mount", { EINVAL, EPERM, ENOMEM } },
+        { "capget", { EPERM } },
+        { "capset", { EPERM } },
         { "mmap", { ENOMEM } },
         { "mprotect", { ENOMEM } },
         { "madvise", { EINVAL } },
@@ -181,6 +189,7 @@ static int has_words(const struct fault_site *site, int error, const struct hand
                 "stat_mount", "mount_id",       /* of a diagnosis, which then says less */
                 "is_detached_directory", "is_detached_file",    /* "is no detached mount" */
                 "wait_for_room",        /* a part of the send */
+                "become", "make_place", /* of taking credentials, of attaching */
                 "fd_dup",               /* "RLIMIT_NOFILE" */
         };
         size_t i;
@@ -379,6 +388,10 @@ int main(int argc, char **argv) {
         snprintf(path, sizeof(path), "%s/file", handshake_path[HANDSHAKE_ELSEWHERE]);
         fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
         close(fd);
+        snprintf(path, sizeof(path), "%s/upper", handshake_path[HANDSHAKE_SUB]);
+        assert(mkdir(path, 0755) == 0);
+        snprintf(path, sizeof(path), "%s/work", handshake_path[HANDSHAKE_SUB]);
+        assert(mkdir(path, 0755) == 0);
         sweep = mmap(NULL, sizeof(*sweep), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         assert(sweep != MAP_FAILED && fault_n_scenes < 63);
         for (i = 0; i < fault_n_scenes; i++)

@@ -219,6 +219,31 @@ static void scene_plain_open(struct handshake *handshake) {
         fault_role = FAULT_PARENT;
 }
 
+/* Root's own map, so that an ordinary user can have it as well. */
+static void scene_overlay(struct handshake *handshake) {
+        const char *const lower[] = { handshake_path[HANDSHAKE_TREE] };
+        struct initsync_overlay overlay = INITSYNC_OVERLAY_INIT;
+        char upper[160], work[160];
+        struct initsync_error error;
+        int fd, r;
+
+        handshake->no_parent = 1;
+        snprintf(upper, sizeof(upper), "%s/upper", handshake_path[HANDSHAKE_SUB]);
+        snprintf(work, sizeof(work), "%s/work", handshake_path[HANDSHAKE_SUB]);
+        overlay.lower = lower;
+        overlay.n_lower = 1;
+        overlay.upper = upper;
+        overlay.work = work;
+        overlay.uids = overlay.gids = handshake_map;
+        overlay.n_uids = overlay.n_gids = 1;
+        overlay.attr_set = 2;           /* MOUNT_ATTR_NOSUID */
+        memset(&error, 0x5a, sizeof(error));
+        r = initsync_overlay_open(&overlay, &fd, &error);
+        note(handshake, "initsync_overlay_open", r, &error);
+        if (r == 0)
+                close(fd);
+}
+
 const struct fault_scene fault_scenes[] = {
         { "whole", 0, NULL, 0, 0, { { 0 } } },
         { "by descriptor, traced", HANDSHAKE_BY_FD | HANDSHAKE_TRACE, NULL, 0, 0, { { 0 } } },
@@ -258,6 +283,8 @@ const struct fault_scene fault_scenes[] = {
         { "looking at a child, Linux 5.12", 0, scene_look, 0, 0, { { "ioctl", "process_pid", ENOTTY, 0, 0 } } },
         { "freed at once", 0, scene_freed, 0, 0, { { 0 } } },
         { "a silent child", 0, scene_silent, 0, 1, { { 0 } } },
+        { "an overlay", 0, scene_overlay, 0, 0, { { 0 } } },
+        { "an overlay, Linux 6.12", 0, scene_overlay, 0, 0, { { "fsconfig", "add_layers", EBADF, 0, 0 } } },
         { "the other side is runc", 0, scene_plain_open, 0, 0, { { 0 } } },
 };
 const int fault_n_scenes = (int)(sizeof(fault_scenes) / sizeof(fault_scenes[0]));

@@ -15,7 +15,7 @@ void close_elsewhere(int fd) {
         void *area = NULL;
         int task, r;
 
-        if (fd < 0 || sys_mmap(STACK, MAP_STACK, &area) < 0)
+        if (fd < 0 || sys_mmap(STACK, MAP_PRIVATE | MAP_STACK, &area) < 0)
                 return;                 /* a descriptor left open is better than a runtime that hangs */
         r = task_start(CLONE_FILES, area, STACK, closer_run, (void *)(long)fd, &task, NULL);
         if (r >= 0 && !process_wait(task, WAIT_MS)) {

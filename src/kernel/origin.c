@@ -13,7 +13,7 @@ static void make_page(void) {
         void *area = NULL;
 
         without = 1;
-        if (sys_mmap(sizeof(*page), 0, &area) < 0)
+        if (sys_mmap(sizeof(*page), MAP_PRIVATE, &area) < 0)
                 return;
         if (sys_madvise(area, sizeof(*page), MADV_WIPEONFORK) == 0)
                 __atomic_store_n(&page, area, __ATOMIC_RELEASE);

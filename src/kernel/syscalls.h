@@ -393,7 +393,7 @@ static inline long sys_result(long r, int kept) {
 
 static inline int sys_mmap(size_t size, int flags, void **ret) {
         int kept = errno;
-        void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+        void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
 
         if (area == MAP_FAILED)
                 return (int)sys_result(-1, kept);
@@ -417,12 +417,6 @@ static inline int sys_madvise(void *area, size_t size, int advice) {
         int kept = errno;
 
         return (int)sys_result(madvise(area, size, advice), kept);
-}
-
-static inline int sys_fstatfs(int fd, struct statfs *ret) {
-        int kept = errno;
-
-        return (int)sys_result(fstatfs(fd, ret), kept);
 }
 
 static inline int sys_epoll_create(void) {

@@ -50,8 +50,9 @@ RAW int task_start(unsigned long flags, void *stack, size_t size, int (*run)(voi
         return start(flags | CLONE_VM, stack, size, run, arg, ret_pidfd, ret_call);
 }
 
-RAW int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd) {
-        return start(flags, stack, size, run, arg, ret_pidfd, NULL);
+RAW int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd,
+                         const char **ret_call) {
+        return start(flags, stack, size, run, arg, ret_pidfd, ret_call);
 }
 
 RAW void task_wait(int pidfd) {

@@ -29,7 +29,7 @@ static int map(struct broker *broker, struct server **ret) {
         int r;
 
         broker->failed = "mmap";
-        r = sys_mmap(SIZE, MAP_NORESERVE | MAP_STACK, &area);
+        r = sys_mmap(SIZE, MAP_PRIVATE | MAP_NORESERVE | MAP_STACK, &area);
         if (r < 0)
                 return r;
         broker->failed = "mprotect";

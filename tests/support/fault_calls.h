@@ -131,6 +131,13 @@ RAW static inline ssize_t fault_readlinkat(int forced, int dirfd, const char *pa
 #define sys_pidfd_send_signal(...) FAULT("pidfd_send_signal", sys_pidfd_send_signal(__VA_ARGS__))
 #define sys_pidfd_getfd(...) FAULT("pidfd_getfd", sys_pidfd_getfd(__VA_ARGS__))
 #define sys_close_range(...) FAULT("close_range", sys_close_range(__VA_ARGS__))
+#define sys_fsopen(...) FAULT("fsopen", sys_fsopen(__VA_ARGS__))
+#define sys_fsconfig(...) FAULT("fsconfig", sys_fsconfig(__VA_ARGS__))
+#define sys_fsmount(...) FAULT("fsmount", sys_fsmount(__VA_ARGS__))
+#define sys_mkdirat(...) FAULT("mkdirat", sys_mkdirat(__VA_ARGS__))
+#define sys_mount(...) FAULT("mount", sys_mount(__VA_ARGS__))
+#define sys_capget(...) FAULT("capget", sys_capget(__VA_ARGS__))
+#define sys_capset(...) FAULT("capset", sys_capset(__VA_ARGS__))
 #define sys_mmap(...) FAULT("mmap", sys_mmap(__VA_ARGS__))
 #define sys_mprotect(...) FAULT("mprotect", sys_mprotect(__VA_ARGS__))
 #define sys_madvise(...) FAULT("madvise", sys_madvise(__VA_ARGS__))
@@ -142,6 +149,6 @@ RAW static inline ssize_t fault_readlinkat(int forced, int dirfd, const char *pa
 #define sys_timerfd_settime(...) FAULT("timerfd_settime", sys_timerfd_settime(__VA_ARGS__))
 #define sys_clone_task(...) FAULT("clone", sys_clone_task(__VA_ARGS__))
 
-/* Cannot fail: getpid(2), getppid(2), rt_sigprocmask(2) and clock_gettime(2) as they are used here. */
+/* Cannot fail: getpid(2), getppid(2), rt_sigprocmask(2), clock_gettime(2), setfsuid(2) and setfsgid(2) as they are used here. */
 
 #endif /* SUPPORT_FAULT_CALLS_H */
