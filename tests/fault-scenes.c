@@ -244,6 +244,26 @@ static void scene_overlay(struct handshake *handshake) {
                 close(fd);
 }
 
+/* Nothing is mapped or written, and there are options. */
+static void scene_overlay_plain(struct handshake *handshake) {
+        static const char *const options[] = { "userxattr", "xino=off" };
+        const char *const lower[] = { handshake_path[HANDSHAKE_TREE], handshake_path[HANDSHAKE_SOURCE] };
+        struct initsync_overlay overlay = INITSYNC_OVERLAY_INIT;
+        struct initsync_error error;
+        int fd, r;
+
+        handshake->no_parent = 1;
+        overlay.lower = lower;
+        overlay.n_lower = 2;
+        overlay.options = options;
+        overlay.n_options = 2;
+        memset(&error, 0x5a, sizeof(error));
+        r = initsync_overlay_open(&overlay, &fd, &error);
+        note(handshake, "initsync_overlay_open", r, &error);
+        if (r == 0)
+                close(fd);
+}
+
 const struct fault_scene fault_scenes[] = {
         { "whole", 0, NULL, 0, 0, { { 0 } } },
         { "by descriptor, traced", HANDSHAKE_BY_FD | HANDSHAKE_TRACE, NULL, 0, 0, { { 0 } } },
@@ -253,11 +273,13 @@ const struct fault_scene fault_scenes[] = {
         { "the child dies and is reaped", HANDSHAKE_DIES, NULL, 0, 0, { { "waitid", "process_status", ECHILD, 0, 0 } } },
         { "a hook fails", HANDSHAKE_HOOKS_FAIL, NULL, 0, 0, { { 0 } } },
         { "a submount takes no map", HANDSHAKE_CULPRIT, NULL, 0, 0, { { 0 } } },
-        { "a stranger for a listener", HANDSHAKE_STRANGE_FD, NULL, 0, 0, { { 0 } } },
-        { "its close takes long", HANDSHAKE_STRANGE_FD, NULL, 0, 0, { { "ppoll", "process_wait", FAULT_ZERO, 0, 0 }, { "ppoll", "task_end", FAULT_ZERO, 1, 1 } } },
+        { "a stranger for a listener", HANDSHAKE_STRANGE_FD, NULL, 0, 1, { { 0 } } },
+        { "its close takes long", HANDSHAKE_STRANGE_FD, NULL, 0, 1, { { "ppoll", "process_wait", FAULT_ZERO, 0, 0 }, { "ppoll", "task_end", FAULT_ZERO, 1, 1 } } },
         { "Linux 5.12", 0, NULL, 0, 0,
-          { { "open_tree_attr", NULL, ENOSYS, 0, 0 }, { "statmount", NULL, ENOSYS, 0, 0 }, { "close_range", NULL, ENOSYS, 0, 0 },
+          { { "open_tree_attr", NULL, ENOSYS, 0, 0 }, { "statmount", NULL, ENOSYS, 0, 0 },
             { "ioctl", "open_namespace", ENOTTY, 0, 0 }, { "setsockopt", "refuse_descriptors", ENOPROTOOPT, 0, 0 } } },
+        { "Linux 5.8", HANDSHAKE_NO_MOUNTS, NULL, 0, 1, { { "close_range", NULL, ENOSYS, 0, 0 } } },
+        { "Linux 5.8, mounts", 0, NULL, 0, 1, { { "close_range", NULL, ENOSYS, 0, 0 } } },
         { "id-mapped already, Linux 5.12", HANDSHAKE_REMAP, NULL, 0, 0, { { "open_tree_attr", NULL, ENOSYS, 0, 0 } } },
         { "attributes are refused", 0, NULL, 0, 0, { { "mount_setattr", NULL, EPERM, 0, 0 } } },
         { "maps are refused", 0, NULL, 0, 0,
@@ -278,13 +300,17 @@ const struct fault_scene fault_scenes[] = {
             { "open_tree_attr", NULL, ENOSYS, 0, 0 } } },
         { "attaching, no /proc", 0, scene_attach, 0, 0,
           { { "statmount", NULL, ENOSYS, 0, 0 }, { "openat", "procfs_open", ENOENT, 0, 0 } } },
-        { "stdio is closed, and no room", 0, NULL, 1, 0, { { "fcntl", "task_start", EMFILE, 0, 0 } } },
+        { "stdio is closed, and no room", 0, NULL, 1, 0, { { "fcntl", "start", EMFILE, 0, 0 } } },
         { "looking at a child", 0, scene_look, 0, 0, { { 0 } } },
         { "looking at a child, Linux 5.12", 0, scene_look, 0, 0, { { "ioctl", "process_pid", ENOTTY, 0, 0 } } },
         { "freed at once", 0, scene_freed, 0, 0, { { 0 } } },
         { "a silent child", 0, scene_silent, 0, 1, { { 0 } } },
         { "an overlay", 0, scene_overlay, 0, 0, { { 0 } } },
         { "an overlay, Linux 6.12", 0, scene_overlay, 0, 0, { { "fsconfig", "add_layers", EBADF, 0, 0 } } },
+        { "an overlay, refused", 0, scene_overlay, 0, 0, { { "fsconfig", "add_layers", EPERM, 0, 0 } } },
+        { "an overlay, read-only", 0, scene_overlay_plain, 0, 0, { { 0 } } },
+        { "user namespaces, maps that cannot be opened", 0, scene_userns, 0, 0,
+          { { "openat2", "procfs_open_pid", EACCES, 0, 0 } } },
         { "the other side is runc", 0, scene_plain_open, 0, 0, { { 0 } } },
 };
 const int fault_n_scenes = (int)(sizeof(fault_scenes) / sizeof(fault_scenes[0]));

@@ -19,7 +19,7 @@ struct fault_scene {
         unsigned flags;                                 /* of a handshake */
         void (*run)(struct handshake *handshake);       /* instead of one */
         int no_stdio;                                   /* descriptors 0 to 2 are closed */
-        int slow;                                       /* it waits for a deadline: of what others pass, nothing is swept again */
+        int slow;                                       /* of what others pass, nothing is swept again but at full length */
         struct fault_denial denials[FAULT_DENIALS];
 };
 

@@ -51,9 +51,9 @@ struct handshake *handshake_new(void);
 
 /* Limits of a conversation, milliseconds, times handshake_patience. */
 extern int handshake_patience;
-#define HANDSHAKE_TIMEOUT 200
+#define HANDSHAKE_TIMEOUT 120
 #define HANDSHAKE_GRACE 40
-#define HANDSHAKE_BUDGET 1000
+#define HANDSHAKE_BUDGET 800
 
 /*
  * handshake_judge() - what is not in order, in @to, a line each; how many
