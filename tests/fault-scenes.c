@@ -244,6 +244,28 @@ static void scene_overlay(struct handshake *handshake) {
                 close(fd);
 }
 
+static void seal(struct handshake *handshake, enum initsync_seal how) {
+        struct initsync_error error;
+        int fd, r;
+
+        handshake->no_parent = 1;
+        memset(&error, 0x5a, sizeof(error));
+        r = initsync_exe_seal(how, &fd, &error);
+        note(handshake, "initsync_exe_seal", r, &error);
+        if (r == 0)
+                close(fd);
+        if (initsync_exe_is_sealed() > 0)
+                handshake->unlike = 1;  /* this very program is not */
+}
+
+static void scene_seal_overlay(struct handshake *handshake) {
+        seal(handshake, INITSYNC_SEAL_OVERLAY);
+}
+
+static void scene_seal_memfd(struct handshake *handshake) {
+        seal(handshake, INITSYNC_SEAL_MEMFD);
+}
+
 /* Nothing is mapped or written, and there are options. */
 static void scene_overlay_plain(struct handshake *handshake) {
         static const char *const options[] = { "userxattr", "xino=off" };
@@ -296,10 +318,10 @@ const struct fault_scene fault_scenes[] = {
         { "attaching", 0, scene_attach, 0, 0, { { 0 } } },
         { "attaching, Linux 5.12", 0, scene_attach, 0, 0, { { "statmount", NULL, ENOSYS, 0, 0 } } },
         { "attaching, Linux 5.12, no /proc", 0, scene_attach, 0, 0,
-          { { "statmount", NULL, ENOSYS, 0, 0 }, { "openat", "procfs_open", ENOENT, 0, 0 },
+          { { "statmount", NULL, ENOSYS, 0, 0 }, { "openat", "open_root", ENOENT, 0, 0 },
             { "open_tree_attr", NULL, ENOSYS, 0, 0 } } },
         { "attaching, no /proc", 0, scene_attach, 0, 0,
-          { { "statmount", NULL, ENOSYS, 0, 0 }, { "openat", "procfs_open", ENOENT, 0, 0 } } },
+          { { "statmount", NULL, ENOSYS, 0, 0 }, { "openat", "open_root", ENOENT, 0, 0 } } },
         { "stdio is closed, and no room", 0, NULL, 1, 0, { { "fcntl", "start", EMFILE, 0, 0 } } },
         { "looking at a child", 0, scene_look, 0, 0, { { 0 } } },
         { "looking at a child, Linux 5.12", 0, scene_look, 0, 0, { { "ioctl", "process_pid", ENOTTY, 0, 0 } } },
@@ -311,6 +333,8 @@ const struct fault_scene fault_scenes[] = {
         { "an overlay, read-only", 0, scene_overlay_plain, 0, 0, { { 0 } } },
         { "user namespaces, maps that cannot be opened", 0, scene_userns, 0, 0,
           { { "openat2", "procfs_open_pid", EACCES, 0, 0 } } },
+        { "sealed by an overlay", 0, scene_seal_overlay, 0, 0, { { 0 } } },
+        { "sealed in memory", 0, scene_seal_memfd, 0, 0, { { 0 } } },
         { "the other side is runc", 0, scene_plain_open, 0, 0, { { 0 } } },
 };
 const int fault_n_scenes = (int)(sizeof(fault_scenes) / sizeof(fault_scenes[0]));

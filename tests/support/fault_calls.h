@@ -138,6 +138,8 @@ RAW static inline ssize_t fault_readlinkat(int forced, int dirfd, const char *pa
 #define sys_mount(...) FAULT("mount", sys_mount(__VA_ARGS__))
 #define sys_capget(...) FAULT("capget", sys_capget(__VA_ARGS__))
 #define sys_capset(...) FAULT("capset", sys_capset(__VA_ARGS__))
+#define sys_memfd_create(...) FAULT("memfd_create", sys_memfd_create(__VA_ARGS__))
+#define sys_sendfile(...) FAULT("sendfile", sys_sendfile(__VA_ARGS__))
 #define sys_mmap(...) FAULT("mmap", sys_mmap(__VA_ARGS__))
 #define sys_mprotect(...) FAULT("mprotect", sys_mprotect(__VA_ARGS__))
 #define sys_madvise(...) FAULT("madvise", sys_madvise(__VA_ARGS__))
