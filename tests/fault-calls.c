@@ -357,18 +357,19 @@ static void test_scene(void **state) {
 }
 
 static void test_every_site(void **state) {
-        int i, never = 0;
+        int i, never = 0, spared = 0;
 
         (void)state;
         for (i = 0; i < fault_n_sites(); i++)
                 if (!failed[i][0] || !failed[i][1]) {
                         printf("# never failed%s: %s\n", failed[i][0] ? " for good" : "", fault_name(i));
                         /* Fallbacks of sealing that no scene takes yet: told, and no failure. */
+                        spared++;
                         never += !strstr(__start_fault_sites[i].file, "src/exe/") &&
                                  strcmp(__start_fault_sites[i].function, "procfs_open_exe") != 0;
                 }
         printf("# %d call sites, %d failed at least once and for good, in %u runs (%u of which met their fault)\n",
-               fault_n_sites(), fault_n_sites() - never, runs, fired);
+               fault_n_sites(), fault_n_sites() - spared, runs, fired);
         assert_int_equal(never, 0);
 }
 
