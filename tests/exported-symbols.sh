@@ -54,6 +54,7 @@ if [ -f "$library" ]; then
         in_library | LC_ALL=C sort >"$dir/library"
         check "every name in the map is exported" only_in map library
         check "nothing else is exported" only_in library map
+        check "no call of it can be made to fail, as those of the build for tests can" nothing "$($NM "$library" | grep -i fault_)"
 else
         skip "the library exports the names in the map" "it was configured with --disable-shared"
 fi

@@ -202,17 +202,17 @@ static void test_widest_numbers(void **state) {
 
 static void error_is(const struct initsync_error *error, const char *text, size_t length) {
         struct message message;
-        char *packet = NULL;
-        int n = encode_error(error, &packet);
+        char packet[LIMIT_ANSWER + 1];
+        size_t n = encode_error(error, packet);
 
         assert_in_range(n, 1, LIMIT_ANSWER);
+        packet[n] = '\0';
         assert_int_equal(strlen(packet), n);
         if (text)
                 assert_string_equal(packet, text);
-        assert_int_equal(message_read(packet, (size_t)n, NULL, &message, NULL), 0);
+        assert_int_equal(message_read(packet, n, NULL, &message, NULL), 0);
         assert_int_equal(message.type, MESSAGE_ERROR);
         assert_int_equal(message.text.length, length);
-        free(packet);
 }
 
 static void test_error(void **state) {
@@ -242,18 +242,17 @@ static void test_error_fits(void **state) {
         for (i = 0; i < sizeof(fills); i++) {
                 struct initsync_error error;
                 struct message message;
-                char *packet;
-                int n;
+                char packet[LIMIT_ANSWER];
+                size_t n;
 
                 memset(&error, fills[i], sizeof(error));
                 error.code = INT32_MIN;
                 error.step = 8;
                 error.mount = INT32_MAX;
-                n = encode_error(&error, &packet);
+                n = encode_error(&error, packet);
                 assert_in_range(n, 600, LIMIT_ANSWER);
-                assert_int_equal(message_read(packet, (size_t)n, NULL, &message, NULL), 0);
+                assert_int_equal(message_read(packet, n, NULL, &message, NULL), 0);
                 assert_in_range(message.text.length, sizeof(error.text) - 8, sizeof(error.text));
-                free(packet);
         }
 }
 

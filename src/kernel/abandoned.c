@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <initsync.h>
 #include <pthread.h>
-#include <sys/mman.h>
 #include "kernel/fd.h"
 #include "kernel/process.h"
+#include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "kernel/abandoned.h"
 
@@ -30,7 +30,7 @@ static unsigned sweep(void) {
                         *at = one.next;
                         task_end(one.task, -1);
                         fd_close(one.task);
-                        munmap(one.mapping, one.size);
+                        sys_munmap(one.mapping, one.size);
                 } else {
                         at = &(*at)->next;
                         n++;

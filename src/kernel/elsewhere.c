@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <sched.h>
-#include <sys/mman.h>
 #include "kernel/abandoned.h"
 #include "kernel/closer.h"
 #include "kernel/elsewhere.h"
@@ -13,16 +12,12 @@
 #define WAIT_MS 100
 
 void close_elsewhere(int fd) {
-        int kept = errno, task, r;
-        char *area;
+        void *area = NULL;
+        int task, r;
 
-        if (fd < 0)
-                return;
-        area = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-        errno = kept;
-        if (area == MAP_FAILED)
+        if (fd < 0 || sys_mmap(STACK, MAP_PRIVATE | MAP_STACK, &area) < 0)
                 return;                 /* a descriptor left open is better than a runtime that hangs */
-        r = task_start(CLONE_FILES, area, STACK, closer_run, (void *)(long)fd, &task);
+        r = task_start(CLONE_FILES, area, STACK, closer_run, (void *)(long)fd, &task, NULL);
         if (r >= 0 && !process_wait(task, WAIT_MS)) {
                 sys_pidfd_send_signal(task, SIGKILL);
                 abandoned_add(task, area, STACK, area);
@@ -32,6 +27,5 @@ void close_elsewhere(int fd) {
                 task_end(task, -1);
                 fd_close(task);
         }
-        munmap(area, STACK);
-        errno = kept;
+        sys_munmap(area, STACK);
 }

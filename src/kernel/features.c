@@ -33,11 +33,11 @@ static int has_move_mount(void) {
 }
 
 static int has_mount_setattr(void) {
-        return verdict(RAW_CALL(NR_mount_setattr, -1, "", 0, NULL, 0, 0));
+        return verdict(sys_mount_setattr(-1, "", 0, NULL));
 }
 
 static int has_open_tree_attr(void) {
-        return verdict(RAW_CALL(NR_open_tree_attr, -1, "", 0, NULL, 0, 0));
+        return verdict(sys_open_tree_attr(-1, "", 0, NULL));
 }
 
 static int has_statmount(void) {
@@ -49,7 +49,7 @@ static int has_listmount(void) {
 }
 
 static int has_close_range(void) {
-        return verdict(RAW_CALL(NR_close_range, 1, 0, 0, 0, 0, 0));
+        return verdict(sys_close_range(1, 0, 0));
 }
 
 static int has_pidfd_getfd(void) {

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
-#include <sys/mman.h>
 #include "kernel/origin.h"
 #include "kernel/syscalls.h"
 
 /* A page that the kernel gives to a forked process empty (MADV_WIPEONFORK). */
 static unsigned long *page;
+static int without;                     /* it could not be had: then always the pid, as one object must hear one answer */
 static unsigned long generation;        /* inherited by a forked process, which then takes the next */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void make_page(void) {
-        int kept = errno;
-        void *area = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *area = NULL;
 
-        if (area != MAP_FAILED && madvise(area, sizeof(*page), MADV_WIPEONFORK) == 0)
+        without = 1;
+        if (sys_mmap(sizeof(*page), MAP_PRIVATE, &area) < 0)
+                return;
+        if (sys_madvise(area, sizeof(*page), MADV_WIPEONFORK) == 0)
                 __atomic_store_n(&page, area, __ATOMIC_RELEASE);
-        else if (area != MAP_FAILED)
-                munmap(area, sizeof(*page));
-        errno = kept;
+        else
+                sys_munmap(area, sizeof(*page));
 }
 
 unsigned long origin(void) {
@@ -26,7 +27,7 @@ unsigned long origin(void) {
         if (number)
                 return number;
         pthread_mutex_lock(&lock);
-        if (!page)
+        if (!page && !without)
                 make_page();
         if (page && !*page)
                 __atomic_store_n(page, ++generation, __ATOMIC_RELAXED);

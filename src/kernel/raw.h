@@ -67,7 +67,7 @@ RAW static inline long raw_syscall(long nr, long a, long b, long c, long d, long
 }
 
 #else
-#define RAW_TASKS 0             /* kernel/task.c says what that means */
+#define RAW_TASKS 0             /* kernel/clone.h says what that means */
 
 static inline long raw_syscall(long nr, long a, long b, long c, long d, long e, long f) {
         int kept = errno;

@@ -3,7 +3,7 @@
 #define KERNEL_SYSCALLS_H
 
 /*
- * Every system call of the library: one line each, a negative errno on failure. Numbers and constants that the installed
+ * Every system call of the library but exit: one line each, a negative errno on failure. Numbers and constants that the installed
  * headers may lack stand here (asm-generic numbers; "since" is the kernel that brought them), so that headers that are too old
  * and a kernel that is too old are one case: -ENOSYS.
  */
@@ -13,8 +13,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -376,6 +379,76 @@ RAW static inline int sys_close_range(unsigned first, unsigned last, unsigned fl
 
 RAW static inline int sys_clock_gettime(clockid_t clock, struct timespec *ret) {
         return (int)RAW_CALL(SYS_TIME64(clock_gettime), clock, ret, 0, 0, 0, 0);
+}
+
+/*
+ * By way of the C library, for threads only: sanitizers must hear of mappings, and on 32 bit the structs of these calls depend on
+ * the size of time_t and of file sizes. errno keeps its value.
+ */
+static inline long sys_result(long r, int kept) {
+        if (r < 0)
+                r = -errno;
+        errno = kept;
+        return r;
+}
+
+static inline int sys_mmap(size_t size, int flags, void **ret) {
+        int kept = errno;
+        void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+
+        if (area == MAP_FAILED)
+                return (int)sys_result(-1, kept);
+        *ret = area;
+        return 0;
+}
+
+static inline int sys_munmap(void *area, size_t size) {
+        int kept = errno;
+
+        return (int)sys_result(munmap(area, size), kept);
+}
+
+static inline int sys_mprotect(void *area, size_t size, int protection) {
+        int kept = errno;
+
+        return (int)sys_result(mprotect(area, size, protection), kept);
+}
+
+static inline int sys_madvise(void *area, size_t size, int advice) {
+        int kept = errno;
+
+        return (int)sys_result(madvise(area, size, advice), kept);
+}
+
+static inline int sys_epoll_create(void) {
+        int kept = errno;
+
+        return (int)sys_result(epoll_create1(EPOLL_CLOEXEC), kept);
+}
+
+static inline int sys_epoll_ctl(int epoll, int operation, int fd, unsigned events) {
+        struct epoll_event event = { .events = events, .data.fd = fd };
+        int kept = errno;
+
+        return (int)sys_result(epoll_ctl(epoll, operation, fd, &event), kept);
+}
+
+static inline int sys_epoll_wait(int epoll, struct epoll_event *events, int n, int timeout_ms) {
+        int kept = errno;
+
+        return (int)sys_result(epoll_wait(epoll, events, n, timeout_ms), kept);
+}
+
+static inline int sys_timerfd_create(void) {
+        int kept = errno;
+
+        return (int)sys_result(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), kept);
+}
+
+static inline int sys_timerfd_settime(int fd, const struct itimerspec *at) {
+        int kept = errno;
+
+        return (int)sys_result(timerfd_settime(fd, TFD_TIMER_ABSTIME, at, NULL), kept);
 }
 
 #endif /* KERNEL_SYSCALLS_H */

@@ -18,11 +18,13 @@
  * @size:       of the stack
  * @run:        its result is the exit status
  * @ret_pidfd:  close-on-exec; -EMFILE and the like leave no task behind
+ * @ret_call:   the system call that failed, or NULL
  *
- * Return: its pid, or a negative errno. -ENOSYS on an architecture without an entry stub in task.c, and where
+ * Return: its pid, or a negative errno. -ENOSYS on an architecture without an entry stub in clone.h, and where
  * pidfd_send_signal(2) is missing.
  */
-int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd);
+int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd,
+               const char **ret_call);
 
 /*
  * task_start_apart() - the same in a copy of this process's memory, for what would change the memory's owner
@@ -30,7 +32,8 @@ int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *)
  * A change of credentials makes all that share the memory undumpable (prctl(2), PR_SET_DUMPABLE). The copy costs as fork(2) does,
  * in proportion to what this process has resident; its locks and threads do not matter, since what runs there uses neither.
  */
-int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd);
+int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd,
+                     const char **ret_call);
 
 /* task_wait() - until it ends by itself; reaps it */
 void task_wait(int pidfd);

@@ -37,10 +37,11 @@ static int in_mountinfo(uint64_t id) {
 }
 
 /* ".." of an attached mount's root leaves that mount; of a detached one it stays there. For directories. */
-static int is_detached_directory(int fd) {
+static int is_detached_directory(int fd, const char **ret_call) {
         struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = SYS_RESOLVE_NO_XDEV };
         _cleanup_fd_ int up = sys_openat2(fd, "..", &how);
 
+        *ret_call = "openat2";
         return up >= 0 ? 1 : up == -EXDEV ? 0 : up;
 }
 
@@ -49,30 +50,33 @@ static int is_detached_file(int fd) {
         unsigned flags = SYS_OPEN_TREE_CLONE | SYS_OPEN_TREE_CLOEXEC | SYS_AT_EMPTY_PATH;
         _cleanup_fd_ int clone = -1;
 
-        if (RAW_CALL(NR_open_tree_attr, -1, "", 0, NULL, 0, 0) != -ENOSYS)
+        if (sys_open_tree_attr(-1, "", 0, NULL) != -ENOSYS)
                 return -ENOSYS;
         clone = sys_open_tree(fd, "", flags);
         return clone < 0;
 }
 
 /* Below Linux 6.8, or behind a filter that hides statmount(2). A child in a new pid namespace may have no usable /proc yet. */
-static int is_detached_old(int fd) {
+static int is_detached_old(int fd, const char **ret_call) {
         struct sys_statx stx;
-        int r = sys_statx(fd, "", SYS_AT_EMPTY_PATH | SYS_AT_STATX_DONT_SYNC, SYS_STATX_MNT_ID | SYS_STATX_TYPE, &stx);
+        int r = sys_statx(fd, "", SYS_AT_EMPTY_PATH | SYS_AT_STATX_DONT_SYNC, SYS_STATX_MNT_ID | SYS_STATX_TYPE, &stx), known;
 
+        *ret_call = "statx";
         if (r < 0)
                 return r;
         if ((stx.mode & S_IFMT) == S_IFDIR)
-                return is_detached_directory(fd);
+                return is_detached_directory(fd, ret_call);
+        *ret_call = "openat";
         r = in_mountinfo(stx.mnt_id);
-        return r >= 0 ? !r : is_detached_file(fd);
+        known = r >= 0 ? !r : is_detached_file(fd);
+        return known < 0 ? r : known;
 }
 
 /*
  * 1 for the root of a mount that is not in our mount table. move_mount() itself would move an attached mount away from where it
  * is.
  */
-static int is_detached(int fd) {
+static int is_detached(int fd, const char **ret_call) {
         struct sys_statx stx;
         struct sys_statmount stat;
         struct sys_mnt_id_req request = { .size = SYS_MNT_ID_REQ_SIZE };
@@ -85,13 +89,14 @@ static int is_detached(int fd) {
         if (stx.mask & SYS_STATX_MNT_ID_UNIQUE) {
                 request.mnt_id = stx.mnt_id;
                 request.param = SYS_STATMOUNT_MNT_BASIC;
+                *ret_call = "statmount";
                 r = sys_statmount(&request, &stat, sizeof(stat));
                 if (r == -ENOENT)
                         return 1;
                 if (r != -ENOSYS && r != -EPERM)
                         return r < 0 ? r : 0;
         }
-        return is_detached_old(fd);
+        return is_detached_old(fd, ret_call);
 }
 
 /* move_mount() has but EINVAL for it. */
@@ -106,10 +111,11 @@ static int kinds_differ(int source_fd, int target_fd) {
 }
 
 PUBLIC int initsync_attach(int source_fd, int target_fd, struct initsync_error *reterr) {
-        int r = is_detached(source_fd);
+        const char *call = "statx";
+        int r = is_detached(source_fd, &call);
 
         if (r < 0)
-                return error_set(reterr, r, INITSYNC_STAGE_MOUNT, "statx", NULL, "attach: the source descriptor");
+                return error_set(reterr, r, INITSYNC_STAGE_MOUNT, call, NULL, "attach: the source descriptor");
         if (r == 0)
                 return error_say(reterr, -EINVAL, INITSYNC_STAGE_MOUNT, "statmount", NULL,
                                  "attach: the source descriptor is no detached mount");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <initsync.h>
-#include <sys/mman.h>
 #include "kernel/fd.h"
 #include "kernel/process.h"
 #include "kernel/procfs.h"
@@ -25,26 +24,26 @@ static void *mapping_of(struct server *server) {
         return (char *)server - STACK - GUARD;
 }
 
-static int map(struct server **ret) {
-        int kept = errno, r;
-        char *area = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+static int map(struct broker *broker, struct server **ret) {
+        void *area = NULL;
+        int r;
 
-        if (area == MAP_FAILED || mprotect(area, GUARD, PROT_NONE) < 0) {
-                r = -errno;
-                if (area != MAP_FAILED)
-                        munmap(area, SIZE);
-                errno = kept;
+        broker->failed = "mmap";
+        r = sys_mmap(SIZE, MAP_PRIVATE | MAP_NORESERVE | MAP_STACK, &area);
+        if (r < 0)
+                return r;
+        broker->failed = "mprotect";
+        r = sys_mprotect(area, GUARD, PROT_NONE);
+        if (r < 0) {
+                sys_munmap(area, SIZE);
                 return r;
         }
-        *ret = (struct server *)(void *)(area + GUARD + STACK);
+        *ret = (struct server *)(void *)((char *)area + GUARD + STACK);
         return 0;
 }
 
 static void unmap(struct server *server) {
-        int kept = errno;
-
-        munmap(mapping_of(server), SIZE);
-        errno = kept;
+        sys_munmap(mapping_of(server), SIZE);
 }
 
 /* See procfs_keeps_pids(). Where there is no /proc to ask, the task finds out by itself, and ends. */
@@ -56,16 +55,19 @@ static int check_pids(void) {
 
 int broker_start(struct broker *broker, int socket, int pidfd, const char *answer, size_t n_answer) {
         struct server *server = NULL;
-        int pair[2], r = check_pids();
         _cleanup_fd_ int ours = -1, theirs = -1;
+        int pair[2], r;
 
+        broker->failed = "readlinkat";
+        r = check_pids();
         if (r == 0)
-                r = map(&server);
-
+                r = map(broker, &server);
         if (r < 0)
                 return r;
+        broker->failed = "socketpair";
         r = sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, pair);
         if (r >= 0) {
+                broker->failed = "fcntl";
                 ours = fd_above_stdio(pair[0]);
                 theirs = fd_above_stdio(pair[1]);
                 r = ours < 0 ? ours : theirs < 0 ? theirs : 0;
@@ -76,7 +78,7 @@ int broker_start(struct broker *broker, int socket, int pidfd, const char *answe
         }
         *server = (struct server){ .control = theirs, .socket = socket, .pidfd = pidfd, .embedder = sys_getpid(),
                                    .answer = answer, .n_answer = n_answer };
-        r = task_start(0, (char *)mapping_of(server) + GUARD, STACK, server_run, server, &broker->task);
+        r = task_start(0, (char *)mapping_of(server) + GUARD, STACK, server_run, server, &broker->task, &broker->failed);
         if (r < 0) {
                 unmap(server);
                 return r;
@@ -185,6 +187,11 @@ const struct server_slot *broker_failed(const struct broker *broker) {
         return NULL;
 }
 
+int broker_ended(const struct broker *broker, const char **ret_call) {
+        *ret_call = broker->server->ended_by;
+        return broker->server->ended;
+}
+
 int broker_drain(struct broker *broker) {
         char wake;
         ssize_t r;
@@ -195,7 +202,7 @@ int broker_drain(struct broker *broker) {
 
                 r = sys_recvmsg(broker->control, &message, MSG_DONTWAIT);
         } while (r > 0 || r == -EINTR);
-        return r == -EAGAIN ? 0 : -ESRCH;
+        return r == -EAGAIN ? 0 : r == 0 || r == -ECONNRESET ? -ESRCH : (int)r;
 }
 
 /* A copy that a fork made keeps the socket open: its end is said, not left to the last close. */

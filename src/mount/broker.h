@@ -13,6 +13,7 @@ struct broker {
         struct server *server;  /* NULL before the first request; lies in the mapping with the task's stack */
         int control;            /* this side's end, -1 without a task; readable when there is something to collect */
         int task;               /* its pidfd */
+        const char *failed;     /* the system call that broker_start() failed in */
         unsigned posted;        /* orders given so far; their slot is the number modulo SERVER_SLOTS */
         unsigned collected;     /* of these, how many have been collected */
 };
@@ -46,6 +47,9 @@ unsigned broker_pending(const struct broker *broker);
  * An order is collected once; its slot is free again after the next call.
  */
 const struct server_slot *broker_collect(struct broker *broker);
+
+/* broker_ended() - why the task ended by itself, beside what it was ordered: a negative errno, or 0 where it does not say */
+int broker_ended(const struct broker *broker, const char **ret_call);
 
 /* broker_failed() - the order that the task failed at, NULL where there is none */
 const struct server_slot *broker_failed(const struct broker *broker);

@@ -2,10 +2,15 @@
 #ifndef MOUNT_HELPER_H
 #define MOUNT_HELPER_H
 
+struct helper_life {
+        int embedder;           /* its parent's pid */
+        int over;               /* it shall end by itself, soon: should the kill be refused */
+};
+
 /*
  * helper_wait() - main function of a task that exists and waits to be killed
- * @embedder:   its parent's pid, as a pointer; dies with the thread that made it
+ * @life:       a struct helper_life; it also dies with the thread that made it
  */
-int helper_wait(void *embedder);
+int helper_wait(void *life);
 
 #endif /* MOUNT_HELPER_H */

@@ -214,12 +214,15 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
         const struct initsync_overlay *overlay = layers->overlay;
         _Alignas(16) char stack[STACK];
         struct overlay_job *job;
+        const char *call;
+        void *area = NULL;
         _cleanup_fd_ int pidfd = -1, fd = -1;
         int r;
 
-        job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (job == MAP_FAILED)
-                return failed(-ENOMEM, "mmap", NULL, reterr);
+        r = sys_mmap(sizeof(*job), MAP_SHARED, &area);
+        if (r < 0)
+                return failed(r, "mmap", NULL, reterr);
+        job = area;
         *job = *wanted;
         job->ret_fd = -1;
         if (overlay->n_uids) {
@@ -227,9 +230,10 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
                 job->uid = host_id(overlay->uids, overlay->n_uids);
                 job->gid = host_id(overlay->gids, overlay->n_gids);
         }
-        r = task_start_apart(CLONE_FILES | (job->fs < 0 ? CLONE_NEWNS : 0), stack, sizeof(stack), overlay_help, job, &pidfd);
+        r = task_start_apart(CLONE_FILES | (job->fs < 0 ? CLONE_NEWNS : 0), stack, sizeof(stack), overlay_help, job, &pidfd,
+                             &call);
         if (r < 0) {
-                failed(r, "clone", NULL, reterr);
+                failed(r, call, NULL, reterr);
         } else {
                 task_wait(pidfd);
                 fd = job->ret_fd;
@@ -237,7 +241,7 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
                 if (r < 0)
                         help_failed(layers, job, reterr);
         }
-        munmap(job, sizeof(*job));
+        sys_munmap(job, sizeof(*job));
         if (r >= 0 && ret_fd)
                 *ret_fd = fd_take(&fd);
         return r < 0 ? r : 0;
@@ -278,7 +282,7 @@ static int create_by_path(const struct layers *layers, int *ret_fd, struct inits
         job.data = data;
         r = help(layers, &job, &fd, reterr);
         if (r >= 0 && overlay->attr_set) {
-                r = (int)RAW_CALL(NR_mount_setattr, fd, "", SYS_AT_EMPTY_PATH, &attr, sizeof(attr), 0);
+                r = sys_mount_setattr(fd, "", SYS_AT_EMPTY_PATH, &attr);
                 if (r < 0)
                         failed(r, "mount_setattr", NULL, reterr);
         }

@@ -61,7 +61,7 @@ RAW static int make_place(struct overlay_job *job) {
         struct sys_mount_attr private = { .propagation = MS_PRIVATE };
         int fs, fd, r;
 
-        r = (int)RAW_CALL(NR_mount_setattr, AT_FDCWD, "/", SYS_AT_RECURSIVE, &private, sizeof(private), 0);
+        r = sys_mount_setattr(AT_FDCWD, "/", SYS_AT_RECURSIVE, &private);
         if (r < 0)
                 return fail(job, r, OVERLAY_MOUNT_SETATTR);
         fs = sys_fsopen("tmpfs", SYS_FSOPEN_CLOEXEC);

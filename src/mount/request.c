@@ -65,12 +65,13 @@ static const char *const calls[] = {
         [SOURCE_SETNS] = "setns",
         [SOURCE_OPEN_ROOT] = "openat2",
         [SOURCE_OPENAT2] = "openat2",
+        [SOURCE_FCNTL] = "fcntl",
         [SOURCE_COMPARE] = "statx",
         [SOURCE_LISTMOUNT] = "listmount",
         [SOURCE_OPEN_TREE] = "open_tree",
         [SOURCE_OPEN_TREE_ATTR] = "open_tree_attr",
         [SOURCE_MOUNT_SETATTR] = "mount_setattr",
-        [SOURCE_SENDMSG] = "sendmsg",
+        [SOURCE_SENDMSG] = "sendmmsg",
 };
 
 static const char *hint(const struct source_result *result, const struct source_request *request) {

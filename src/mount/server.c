@@ -67,12 +67,12 @@ RAW static int join(struct run *run, struct source_result *result) {
 
 /* A source outside of the root file system must be what the runtime sees at its path; inside of it the child rules anyway. */
 RAW static int check_view(struct run *run, int fd, const struct source_request *request, struct source_result *result) {
-        int r;
+        int r, resolved = 0;
 
         if (request->rootfs || request->source_fd >= 0 || request->any_view)
                 return 0;
-        r = view_compare(run->root, request->path, fd);
-        return r < 0 ? source_fail(result, r, SOURCE_COMPARE) : 0;
+        r = view_compare(run->root, request->path, fd, &resolved);
+        return r < 0 ? source_fail(result, r, resolved ? SOURCE_COMPARE : SOURCE_OPENAT2) : 0;
 }
 
 /* The path of @fd, for directories, without /proc. */
@@ -188,6 +188,12 @@ RAW static int serve(struct run *run, struct server_slot *slot) {
         return r;
 }
 
+/* Nothing can be served any more; read by the embedder once the control socket is at its end. */
+RAW static void end_by(struct run *run, long error, const char *call) {
+        run->server->ended = error < 0 ? (int)error : -EIO;
+        run->server->ended_by = call;
+}
+
 /* The next order: its slot, or NULL when the embedder has gone or closed its end. */
 RAW static struct server_slot *next_order(struct run *run) {
         struct pollfd poll[2] = {
@@ -205,11 +211,19 @@ RAW static struct server_slot *next_order(struct run *run) {
         do
                 r = sys_poll(poll, 2, NULL);
         while (r == -EINTR);
+        if (r < 0)
+                end_by(run, r, "ppoll");
         if (r < 0 || poll[1].revents)
                 return NULL;
-        r = sys_recvmsg(run->server->control, &message, MSG_CMSG_CLOEXEC);
-        if (r != (ssize_t)sizeof(order) || order.slot >= SERVER_SLOTS || message.msg_flags & MSG_CTRUNC)
+        do
+                r = sys_recvmsg(run->server->control, &message, MSG_CMSG_CLOEXEC);
+        while (r == -EINTR);
+        if (r == 0)
                 return NULL;
+        if (r != (ssize_t)sizeof(order) || order.slot >= SERVER_SLOTS || message.msg_flags & MSG_CTRUNC) {
+                end_by(run, message.msg_flags & MSG_CTRUNC ? -EMFILE : r, "recvmsg");
+                return NULL;
+        }
         slot = &run->server->slots[order.slot];
         fds = (const int *)(const void *)CMSG_DATA(&control.header);
         if (slot->request.userns_fd >= 0)
@@ -236,6 +250,8 @@ RAW int server_run(void *arg) {
         int failed = 0;
 
         run.embedder = sys_pidfd_open(server->embedder);
+        if (run.embedder < 0)
+                end_by(&run, run.embedder, "pidfd_open");
         if (run.embedder < 0 || sys_getppid() != server->embedder)
                 return 1;       /* it has died already, or its pid is a stranger's */
         keep[0] = server->control;

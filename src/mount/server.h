@@ -38,6 +38,8 @@ struct server {
         int embedder;           /* pid */
         const char *answer;     /* the packet before the descriptor packet */
         size_t n_answer;
+        int ended;              /* a negative errno that the task ended with, and the call */
+        const char *ended_by;
         uint32_t wake;          /* the broker wants to hear of every answer, not only of failures */
         struct server_slot slots[SERVER_SLOTS];
 };

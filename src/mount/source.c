@@ -39,7 +39,7 @@ RAW int source_resolve(const struct source_request *request, struct source_resul
 
         if (request->source_fd >= 0) {
                 fd = sys_fcntl(request->source_fd, F_DUPFD_CLOEXEC, 3);
-                return fd < 0 ? source_fail(result, fd, SOURCE_OPENAT2) : fd;
+                return fd < 0 ? source_fail(result, fd, SOURCE_FCNTL) : fd;
         }
         if (request->rootfs)
                 return resolve_in_root(request, flags, result);

@@ -16,6 +16,7 @@ enum source_call {
         SOURCE_SETNS,
         SOURCE_OPEN_ROOT,               /* openat2 of the root file system itself */
         SOURCE_OPENAT2,
+        SOURCE_FCNTL,                   /* a descriptor instead of a path */
         SOURCE_COMPARE,                 /* statx: not what the embedder sees */
         SOURCE_LISTMOUNT,
         SOURCE_OPEN_TREE,

@@ -39,6 +39,15 @@ static int died(struct initsync_error *reterr) {
                          "the helper process of the user namespace was killed before its maps were written");
 }
 
+/* Is it there, as what was opened by its number must then have been its own: 0, or a negative errno. */
+static int is_there(const struct helper *helper, struct initsync_error *reterr) {
+        int r = sys_pidfd_send_signal(helper->pidfd, 0);
+
+        if (r == -ESRCH)
+                return died(reterr);
+        return r < 0 ? error_set(reterr, r, INITSYNC_STAGE_USERNS, "pidfd_send_signal", NULL, "user namespace: its helper process") : 0;
+}
+
 static int open_file(const struct helper *helper, const char *name, struct initsync_error *reterr) {
         int fd = procfs_open_pid(helper->procfs, helper->pid, name, O_RDWR);
 
@@ -93,6 +102,7 @@ static const char *read_number(const char *text, uint32_t *ret) {
         return text;
 }
 
+/* 1, 0, or a negative errno. */
 static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted) {
         struct initsync_idmap got[INITSYNC_IDMAP_MAX], want[INITSYNC_IDMAP_MAX];
         char text[INITSYNC_IDMAP_MAX * 33 + 1];
@@ -100,8 +110,10 @@ static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted
         size_t used = 0, n = 0;
         ssize_t r;
 
-        while ((r = sys_pread(fd, text + used, sizeof(text) - 1 - used, (off_t)used)) > 0)
-                used += (size_t)r;
+        while ((r = sys_pread(fd, text + used, sizeof(text) - 1 - used, (off_t)used)) > 0 || r == -EINTR)
+                used += r > 0 ? (size_t)r : 0;
+        if (r < 0)
+                return (int)r;
         text[used] = '\0';
         while (*at && n < INITSYNC_IDMAP_MAX) {
                 at = read_number(at, &got[n].inside);
@@ -114,7 +126,7 @@ static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted
         memcpy(want, wanted, n_wanted * sizeof(*want));
         idmap_sort(want, n_wanted);
         idmap_sort(got, n);
-        return r == 0 && idmap_equal(got, n, want, n_wanted);
+        return idmap_equal(got, n, want, n_wanted);
 }
 
 static int set_map(const struct helper *helper, int is_gid, const struct initsync_idmap *extents, size_t n,
@@ -129,8 +141,11 @@ static int set_map(const struct helper *helper, int is_gid, const struct initsyn
                 return error_set(reterr, r, INITSYNC_STAGE_USERNS, "write", name,
                                  "user namespace: write of %s (%zu extents, first %u:%u:%u)", name, n, extents[0].inside,
                                  extents[0].outside, extents[0].count);
-        if (!same_map(fd, extents, n))
-                return error_say(reterr, -EIO, INITSYNC_STAGE_USERNS, "read", name,
+        r = same_map(fd, extents, n);
+        if (r < 0)
+                return error_set(reterr, r, INITSYNC_STAGE_USERNS, "pread", name, "user namespace: pread of %s", name);
+        if (r == 0)
+                return error_say(reterr, -EIO, INITSYNC_STAGE_USERNS, "pread", name,
                                  "user namespace: %s does not read as it was written", name);
         return 0;
 }
@@ -138,17 +153,19 @@ static int set_map(const struct helper *helper, int is_gid, const struct initsyn
 /* The ioctl since 6.11, and no /proc; before, the file. */
 static int open_namespace(const struct helper *helper, struct initsync_error *reterr) {
         _cleanup_fd_ int directory = -1;
+        const char *call = "ioctl";
         int fd = sys_ioctl(helper->pidfd, SYS_PIDFD_GET_USER_NAMESPACE, NULL);
 
         if (fd == -ENOTTY || fd == -EINVAL || fd == -EPERM) {
                 directory = procfs_open_pid(helper->procfs, helper->pid, "ns", O_PATH | O_DIRECTORY);
+                call = directory < 0 ? "openat2" : "openat";
                 fd = directory < 0 ? directory : sys_openat(directory, "user", O_RDONLY | O_CLOEXEC);
         }
         fd = fd_above_stdio(fd);
         if (fd == -ESRCH || fd == -ENOENT)
                 return died(reterr);
         if (fd < 0)
-                return error_set(reterr, fd, INITSYNC_STAGE_USERNS, "ioctl", NULL, "user namespace: PIDFD_GET_USER_NAMESPACE");
+                return error_set(reterr, fd, INITSYNC_STAGE_USERNS, call, NULL, "user namespace: %s of it", call);
         return fd;
 }
 
@@ -162,8 +179,9 @@ static int configure(struct helper *helper, const struct initsync_idmap *uids, s
         if (r < 0)
                 return r;
         stage(helper, USERNS_OPENED);
-        if (sys_pidfd_send_signal(helper->pidfd, 0) < 0)
-                return died(reterr);
+        r = is_there(helper, reterr);
+        if (r < 0)
+                return r;
         r = set_map(helper, 0, uids, n_uids, reterr);
         if (r >= 0)
                 r = set_map(helper, 1, gids, n_gids, reterr);
@@ -171,12 +189,13 @@ static int configure(struct helper *helper, const struct initsync_idmap *uids, s
                 return r;
         stage(helper, USERNS_WRITTEN);
         fd = open_namespace(helper, reterr);
-        if (fd >= 0 && sys_pidfd_send_signal(helper->pidfd, 0) < 0)
-                return died(reterr);    /* the number may have been another's when the file was opened */
-        return fd_take(&fd);
+        if (fd < 0)
+                return fd;
+        r = is_there(helper, reterr);
+        return r < 0 ? r : fd_take(&fd);
 }
 
-static int clone_failed(int r, struct initsync_error *reterr) {
+static int clone_failed(int r, const char *call, struct initsync_error *reterr) {
         const char *why = "";
 
         if (r == -ENOSPC || r == -EUSERS)
@@ -185,13 +204,15 @@ static int clone_failed(int r, struct initsync_error *reterr) {
                 why = " (not permitted here: a filter, a security module, or a caller in a chroot)";
         if (r == -EUSERS)
                 r = -ENOSPC;            /* what kernels below 4.9 said */
-        return error_set(reterr, r, INITSYNC_STAGE_USERNS, "clone", NULL, "user namespace: clone(CLONE_NEWUSER)%s", why);
+        return error_set(reterr, r, INITSYNC_STAGE_USERNS, call, NULL, "user namespace: %s%s", call, why);
 }
 
 PUBLIC int initsync_userns_open(const struct initsync_idmap *uids, size_t n_uids, const struct initsync_idmap *gids,
                                 size_t n_gids, int *ret_fd, struct initsync_error *reterr) {
         _Alignas(16) char stack[2048];  /* of the helper, which is gone before this function returns */
+        struct helper_life life = { .embedder = sys_getpid() };
         struct helper helper = { .uid_map = -1, .gid_map = -1 };
+        const char *call;
         _cleanup_fd_ int procfs = -1;
         int r = idmap_check(uids, n_uids, "uid map", reterr);
 
@@ -200,23 +221,27 @@ PUBLIC int initsync_userns_open(const struct initsync_idmap *uids, size_t n_uids
         if (r < 0)
                 return r;
         procfs = procfs_open();
+        if (procfs < 0 && procfs != -ENOSYS)
+                return error_set(reterr, procfs, INITSYNC_STAGE_USERNS, "openat", "/proc", "user namespace: openat of /proc");
         if (procfs < 0)
-                return error_set(reterr, procfs, INITSYNC_STAGE_USERNS, "open", "/proc",
+                return error_set(reterr, procfs, INITSYNC_STAGE_USERNS, "openat", "/proc",
                                  "user namespace: /proc must be the procfs of this pid namespace");
         r = procfs_keeps_pids(procfs);
+        if (r < 0 && r != -EINVAL)
+                return error_set(reterr, r, INITSYNC_STAGE_USERNS, "readlinkat", "/proc", "user namespace: readlinkat in /proc");
         if (r < 0)
                 return error_say(reterr, r, INITSYNC_STAGE_USERNS, "clone", NULL, "user namespace: not from a thread that has "
                                  "called unshare(CLONE_NEWPID), whose first child would be the new namespace's init");
         helper.procfs = procfs;
-        helper.pid = task_start(CLONE_NEWUSER | CLONE_FILES, stack, sizeof(stack), helper_wait, (void *)(long)sys_getpid(),
-                                &helper.pidfd);
+        helper.pid = task_start(CLONE_NEWUSER | CLONE_FILES, stack, sizeof(stack), helper_wait, &life, &helper.pidfd, &call);
         if (helper.pid < 0)
-                return clone_failed(helper.pid, reterr);
+                return clone_failed(helper.pid, call, reterr);
         r = configure(&helper, uids, n_uids, gids, n_gids, reterr);
         if (r < 0 && process_dead(helper.pidfd))
                 r = died(reterr);       /* an ordinary user gets EACCES for the files of a zombie, for one */
         fd_close(helper.uid_map);
         fd_close(helper.gid_map);
+        __atomic_store_n(&life.over, 1, __ATOMIC_RELEASE);
         task_end(helper.pidfd, -1);
         fd_close(helper.pidfd);
         if (r < 0)

@@ -9,7 +9,12 @@ RAW static int identify(int fd, struct sys_statx *ret) {
         return sys_statx(fd, "", SYS_AT_EMPTY_PATH | SYS_AT_STATX_DONT_SYNC, SYS_STATX_TYPE | SYS_STATX_INO, ret);
 }
 
-RAW int view_compare(int root, const char *path, int fd) {
+/* What says nothing about the path. */
+RAW static int is_ours(int error) {
+        return error == -EAGAIN || error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOSYS || error == -EPERM;
+}
+
+RAW int view_compare(int root, const char *path, int fd, int *ret_resolved) {
         struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS };
         struct sys_statx theirs, ours;
         int seen, r, tries = 0;
@@ -17,8 +22,9 @@ RAW int view_compare(int root, const char *path, int fd) {
         do
                 seen = sys_openat2(root, path, &how);
         while (seen == -EINTR || (seen == -EAGAIN && ++tries < RETRIES));
-        if (seen == -EAGAIN)
+        if (is_ours(seen))
                 return seen;
+        *ret_resolved = 1;
         if (seen < 0)
                 return -EACCES;
         r = identify(seen, &ours);

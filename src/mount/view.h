@@ -11,8 +11,10 @@
  * view_compare() - compare @fd, opened in the child's namespace, with what is at @path below @root, without asking a file server
  * @root:       the embedder's root directory, opened before the namespace was joined
  *
- * Return: 0; -EACCES when it is another file, or none; a negative errno of statx(2).
+ * @ret_resolved: it is known whether there is a file: a negative errno is that of statx(2), else of openat2(2)
+ *
+ * Return: 0; -EACCES when it is another file, or none (resolved); a negative errno.
  */
-int view_compare(int root, const char *path, int fd);
+int view_compare(int root, const char *path, int fd, int *ret_resolved);
 
 #endif /* MOUNT_VIEW_H */

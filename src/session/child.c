@@ -188,7 +188,7 @@ PUBLIC int initsync_child_fail(struct initsync_child *child, const struct initsy
         if (child->told || child->channel.socket < 0)
                 return 0;
         child->told = 1;
-        n = encode_error_to(error, packet, sizeof(child->channel.kept));
+        n = encode_error(error, packet);
         trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, n);
         if (child->prepared) {
                 r = child_write(child, packet, n);

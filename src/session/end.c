@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include "base/error.h"
 #include "kernel/clock.h"
@@ -59,7 +58,7 @@ static void finish(struct initsync_parent *parent) {
                 note_status(parent);
         parent->phase = PARENT_ENDED;
         if (parent->watched)
-                epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->socket, NULL);
+                sys_epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->socket, 0);
         parent->watched = 0;
         /*
          * A workload that kept its end by mistake or on purpose gets EPIPE from here on; also when a mount task that hangs still
@@ -74,7 +73,7 @@ void parent_unwatch_mount_task(struct initsync_parent *parent) {
         if (parent->broker.control < 0)
                 return;
         /* By name: a forked copy of the descriptor would keep it in the set. */
-        epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->broker.control, NULL);
+        sys_epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->broker.control, 0);
         broker_quit(&parent->broker);
 }
 
@@ -151,7 +150,7 @@ void parent_gone(struct initsync_parent *parent) {
 
 void parent_died(struct initsync_parent *parent) {
         parent->child_dead = 1;
-        epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->pidfd, NULL);
+        sys_epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->pidfd, 0);
         /* All that it sent is in the queue by now; a grandchild that holds the socket may keep end-of-file away. */
         while (parent->phase == PARENT_TALKING && parent_receive(parent))
                 ;

@@ -17,14 +17,16 @@
 #define LISTENER_NAME "anon_inode:seccomp notify"
 #define SECCOMP_ID_VALID 0x40082102UL   /* _IOW('!', 2, uint64_t) */
 
-static int is_listener(int fd) {
+static int is_listener(int fd, const char **ret_call) {
         _cleanup_fd_ int procfs = procfs_open();
         char path[64], name[64];
         uint64_t id = 0;
         ssize_t n;
 
+        *ret_call = "openat";
         if (procfs < 0)
                 return procfs;
+        *ret_call = "readlinkat";
         snprintf(path, sizeof(path), "thread-self/fd/%d", fd);
         n = sys_readlinkat(procfs, path, name, sizeof(name) - 1);
         if (n < 0)
@@ -45,16 +47,18 @@ static void fail(struct initsync_parent *parent, int r, const char *call, const 
  * number stays what it is, below 3 too: moving it would be a close.
  */
 static void check(struct initsync_parent *parent) {
-        int r = is_listener(parent->given[0]);
+        const char *call;
+        int r = is_listener(parent->given[0], &call);
 
         if (r > 0) {
+                call = "fcntl";
                 r = fd_above_stdio(fd_take(&parent->given[0]));
                 parent->given[0] = r < 0 ? -1 : r;
                 r = r < 0 ? r : 1;
         }
 
         if (r < 0)
-                fail(parent, r, "readlink", "what its descriptor is cannot be found out", BLAME_NOBODY);
+                fail(parent, r, call, "what its descriptor is cannot be found out", BLAME_NOBODY);
         else if (r == 0)
                 fail(parent, -EPROTO, NULL, "expected a seccomp listener as its descriptor", BLAME_CHILD);
         else

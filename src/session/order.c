@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include "base/error.h"
 #include "base/idmap.h"
 #include "kernel/clock.h"
 #include "kernel/fd.h"
+#include "kernel/syscalls.h"
 #include "mount/request.h"
 #include "mount/userns.h"
 #include "session/parent.h"
@@ -23,7 +23,6 @@ static void failed(struct initsync_parent *parent, int r, const char *call, cons
 
 /* The task is started by the first request, so that a conversation without one costs nothing. */
 static int start_task(struct initsync_parent *parent) {
-        struct epoll_event event = { .events = EPOLLIN };
         struct bytes answer = encode_plain(MESSAGE_MOUNT_FD);
         int r;
 
@@ -31,12 +30,11 @@ static int start_task(struct initsync_parent *parent) {
                 return 0;
         r = broker_start(&parent->broker, parent->socket, parent->pidfd, answer.data, answer.n);
         if (r < 0) {
-                failed(parent, r, "clone", NULL, "starting the mount task");
+                failed(parent, r, parent->broker.failed, NULL, "starting the mount task");
                 return r;
         }
-        event.data.fd = parent->broker.control;
-        if (epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->broker.control, &event) < 0) {
-                r = -errno;
+        r = sys_epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->broker.control, EPOLLIN);
+        if (r < 0) {
                 failed(parent, r, "epoll_ctl", NULL, "watching the mount task");
                 return r;
         }
@@ -108,7 +106,7 @@ static void post(struct initsync_parent *parent, struct source_request *request,
         r = broker_post(&parent->broker, request, name, strlen(name));
         if (r == -EPIPE || r == -ECONNRESET)
                 parent_mount_task(parent);      /* it failed at an earlier request, and that is the news */
-        else if (r < 0)
+        if (r < 0 && !parent->peer_gone)
                 failed(parent, r, "sendmsg", name, "handing a request to the mount task");
         else if (!pending)
                 deadline_set(&parent->deadlines, DEADLINE_REQUEST, parent->options.timeout_ms, clock_now());

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include "base/error.h"
 #include "kernel/clock.h"
 #include "kernel/fd.h"
@@ -59,32 +57,27 @@ static void copy_options(struct initsync_parent *parent, const struct initsync_p
         parent->cache = options->userns_cache;
 }
 
-static int add(struct initsync_parent *parent, int fd, unsigned events) {
-        struct epoll_event event = { .events = events, .data.fd = fd };
-
-        return epoll_ctl(parent->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-static int open_loop(struct initsync_parent *parent) {
+static int open_loop(struct initsync_parent *parent, const char **ret_call) {
         int r;
 
-        parent->epoll = epoll_create1(EPOLL_CLOEXEC);
-        parent->epoll = parent->epoll < 0 ? -errno : fd_above_stdio(parent->epoll);
+        *ret_call = "epoll_create1";
+        parent->epoll = fd_above_stdio(sys_epoll_create());
         if (parent->epoll < 0)
                 return parent->epoll;
-        parent->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-        parent->timer = parent->timer < 0 ? -errno : fd_above_stdio(parent->timer);
+        *ret_call = "timerfd_create";
+        parent->timer = fd_above_stdio(sys_timerfd_create());
         if (parent->timer < 0)
                 return parent->timer;
-        r = add(parent, parent->pidfd, EPOLLIN);
-        return r < 0 ? r : add(parent, parent->timer, EPOLLIN);
+        *ret_call = "epoll_ctl";
+        r = sys_epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->pidfd, EPOLLIN);
+        return r < 0 ? r : sys_epoll_ctl(parent->epoll, EPOLL_CTL_ADD, parent->timer, EPOLLIN);
 }
 
 /* The child cannot put descriptors into our queue from here on, where the kernel knows how to refuse them. */
-static void refuse_descriptors(int socket) {
+static int refuse_descriptors(int socket) {
         int off = 0;
 
-        sys_setsockopt(socket, SOL_SOCKET, SYS_SO_PASSRIGHTS, &off, sizeof(off));
+        return sys_setsockopt(socket, SOL_SOCKET, SYS_SO_PASSRIGHTS, &off, sizeof(off)) == 0;
 }
 
 static int take_child(struct initsync_parent *parent, int pidfd, struct initsync_error *reterr) {
@@ -102,6 +95,7 @@ static int take_child(struct initsync_parent *parent, int pidfd, struct initsync
 static int start(struct initsync_parent *parent, int pidfd, const struct initsync_parent_options *options,
                  struct initsync_error *reterr) {
         uint64_t now = clock_now();
+        const char *call;
         int r = take_child(parent, pidfd, reterr);
 
         if (r < 0)
@@ -109,13 +103,13 @@ static int start(struct initsync_parent *parent, int pidfd, const struct initsyn
         r = policy_init(&parent->policy, options->rootfs, options->mounts, options->n_mounts, reterr);
         if (r < 0)
                 return r;
-        r = open_loop(parent);
+        r = open_loop(parent, &call);
         if (r == -EPERM)
                 return error_say(reterr, -EBADF, INITSYNC_STAGE_WIRE, "epoll_ctl", NULL, "pidfd: expected one, not another file");
         if (r < 0)
-                return error_set(reterr, r, INITSYNC_STAGE_WIRE, "epoll_create1", NULL, "event loop of a conversation");
+                return error_set(reterr, r, INITSYNC_STAGE_WIRE, call, NULL, "event loop of a conversation");
         sys_fcntl(parent->socket, F_SETFD, FD_CLOEXEC);
-        refuse_descriptors(parent->socket);
+        parent->refuses = refuse_descriptors(parent->socket);
         deadline_set(&parent->deadlines, DEADLINE_FIRST, parent->options.timeout_ms, now);
         deadline_set(&parent->deadlines, DEADLINE_BUDGET, parent->options.budget_ms, now);
         deadline_set(&parent->deadlines, DEADLINE_LOOK, LOOK_MS, now);

@@ -69,6 +69,7 @@ struct initsync_parent {
         unsigned watched;       /* epoll events of the socket at present */
 
         int unsent;             /* a message type that the child's queue had no room for, or -1 */
+        int refuses;            /* the kernel lets no descriptors of the child's in */
         int peer_gone, child_dead, eof, killed, stopped, kill_called;
 
         int result;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include "base/error.h"
 #include "kernel/clock.h"
 #include "kernel/origin.h"
@@ -13,8 +11,8 @@
 
 /* Level-triggered, so that what cannot be read now must not be watched: it would wake the embedder again and again. */
 int parent_watch(struct initsync_parent *parent) {
-        struct epoll_event event = { .data.fd = parent->socket };
         unsigned wanted = 0;
+        int r;
 
         if (!parent->eof && parent->phase != PARENT_ENDED) {
                 if (parent_can_read(parent))
@@ -24,10 +22,10 @@ int parent_watch(struct initsync_parent *parent) {
         }
         if (wanted == parent->watched)
                 return 0;
-        event.events = wanted;
-        if (epoll_ctl(parent->epoll, !wanted ? EPOLL_CTL_DEL : parent->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, parent->socket,
-                      &event) < 0)
-                return -errno;
+        r = sys_epoll_ctl(parent->epoll, !wanted ? EPOLL_CTL_DEL : parent->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+                          parent->socket, wanted);
+        if (r < 0)
+                return r;
         parent->watched = wanted;
         return 0;
 }
@@ -49,7 +47,7 @@ void parent_arm(struct initsync_parent *parent) {
 
         if (!next || (parent->armed && parent->armed <= next))
                 return;
-        timerfd_settime(parent->timer, TFD_TIMER_ABSTIME, &at, NULL);
+        sys_timerfd_settime(parent->timer, &at);
         parent->armed = next;
 }
 
@@ -102,10 +100,10 @@ static void order(struct initsync_parent *parent, struct epoll_event *events, in
 
 static int step(struct initsync_parent *parent, int timeout_ms) {
         struct epoll_event events[EVENTS];
-        int i, n = epoll_wait(parent->epoll, events, EVENTS, timeout_ms);
+        int i, n = sys_epoll_wait(parent->epoll, events, EVENTS, timeout_ms);
 
-        if (n < 0 && errno != EINTR)
-                parent_abort(parent, -errno, "epoll_wait");
+        if (n < 0 && n != -EINTR)
+                parent_abort(parent, n, "epoll_wait");
         if (n > 1)
                 order(parent, events, n);
         for (i = 0; i < n; i++)

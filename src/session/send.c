@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include "base/error.h"
 #include "kernel/clock.h"
@@ -32,23 +31,32 @@ void parent_peer_gone(struct initsync_parent *parent) {
         deadline_set(&parent->deadlines, DEADLINE_SEND, parent->options.timeout_ms, clock_now());
 }
 
-static void failed(struct initsync_parent *parent, enum message_type type, int r) {
+static void not_sent(struct initsync_parent *parent, enum message_type type, int r, const char *call) {
         struct initsync_error error;
 
+        error_set(&error, r, INITSYNC_STAGE_WIRE, call, NULL, "sending %s", message_name(type));
+        parent_fail(parent, &error, BLAME_NOBODY);
+}
+
+static void failed(struct initsync_parent *parent, enum message_type type, int r) {
         if (r == -EPIPE || r == -ECONNRESET) {
                 parent_peer_gone(parent);
                 return;
         }
-        error_set(&error, r, INITSYNC_STAGE_WIRE, "sendmsg", NULL, "sending %s", message_name(type));
-        parent_fail(parent, &error, BLAME_NOBODY);
+        not_sent(parent, type, r, "sendmsg");
 }
 
 void parent_send(struct initsync_parent *parent, enum message_type type) {
         struct bytes packet = encode_plain(type);
         int r, on = 1;
 
-        if (type == MESSAGE_RUN && parent->options.flags & INITSYNC_PARENT_SECCOMP_FD)
-                sys_setsockopt(parent->socket, SOL_SOCKET, SYS_SO_PASSRIGHTS, &on, sizeof(on));
+        if (type == MESSAGE_RUN && parent->options.flags & INITSYNC_PARENT_SECCOMP_FD && parent->refuses) {
+                r = sys_setsockopt(parent->socket, SOL_SOCKET, SYS_SO_PASSRIGHTS, &on, sizeof(on));
+                if (r < 0) {            /* the child could not send its listener, and would get the blame */
+                        not_sent(parent, type, r, "setsockopt");
+                        return;
+                }
+        }
         r = packet_send(parent->socket, packet.data, packet.n, -1);
         if (r == -EAGAIN) {
                 parent->unsent = (int)type;
@@ -66,22 +74,16 @@ static void shut(struct initsync_parent *parent) {
 }
 
 void parent_send_error(struct initsync_parent *parent) {
-        char *packet = NULL;
-        int n = encode_error(&parent->error, &packet), r;
+        char packet[LIMIT_ANSWER];
+        size_t n = encode_error(&parent->error, packet);
+        int r = packet_send(parent->socket, packet, n, -1);
 
-        if (n < 0) {            /* no memory: end-of-file has to do */
-                shut(parent);
-                return;
-        }
-        r = packet_send(parent->socket, packet, (size_t)n, -1);
         if (r == -EAGAIN) {
                 parent->unsent = MESSAGE_ERROR; /* encoded anew when there is room */
-                free(packet);
                 return;
         }
         if (r == 0)
-                sent(parent, MESSAGE_ERROR, packet, (size_t)n);
-        free(packet);
+                sent(parent, MESSAGE_ERROR, packet, n);
         shut(parent);
 }
 

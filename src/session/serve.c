@@ -314,12 +314,13 @@ void parent_collect(struct initsync_parent *parent) {
 void parent_mount_task(struct initsync_parent *parent) {
         struct initsync_error error;
         const struct server_slot *slot;
-        int gone = broker_drain(&parent->broker) < 0;
+        const char *call;
+        int gone = broker_drain(&parent->broker), r;
 
         if (parent->phase != PARENT_TALKING)
                 return;
         parent_collect(parent);
-        if (parent->phase != PARENT_TALKING || !gone)
+        if (parent->phase != PARENT_TALKING || gone == 0)
                 return;
         slot = broker_failed(&parent->broker);  /* between the two packets of an answer that was taken for sent */
         if (slot) {
@@ -327,6 +328,12 @@ void parent_mount_task(struct initsync_parent *parent) {
                 parent_unwatch_mount_task(parent);
                 return;
         }
-        error_say(&error, -ESRCH, INITSYNC_STAGE_MOUNT, NULL, NULL, "the mount task was killed from outside");
+        r = broker_ended(&parent->broker, &call);
+        if (gone != -ESRCH)
+                error_set(&error, gone, INITSYNC_STAGE_MOUNT, "recvmsg", NULL, "hearing of the mount task");
+        else if (r < 0)
+                error_set(&error, r, INITSYNC_STAGE_MOUNT, call, NULL, "the mount task ended");
+        else
+                error_say(&error, -ESRCH, INITSYNC_STAGE_MOUNT, NULL, NULL, "the mount task was killed from outside");
         parent_fail(parent, &error, BLAME_NOBODY);
 }

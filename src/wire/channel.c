@@ -54,6 +54,8 @@ static int receive(struct channel *channel, uint64_t deadline, char *to, size_t 
                 if (r != -EAGAIN)
                         break;
                 r = wait_until(channel->socket, POLLIN, deadline);
+                if (r < 0 && r != -ETIMEDOUT)
+                        return error_set(reterr, r, INITSYNC_STAGE_WIRE, "ppoll", NULL, "ppoll");
                 if (r < 0)
                         break;
         }

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/attr.h"
 #include "base/error.h"
 #include "wire/encode.h"
-
-/* Without the first flag json-c escapes '/', which Go does not: the bytes would differ. */
-#define PRINT_FLAGS (JSON_C_TO_STRING_NOSLASHESCAPE | JSON_C_TO_STRING_PLAIN)
 
 #define TEXT(s) { (s), sizeof(s) - 1 }
 
@@ -31,89 +27,100 @@ size_t encode_seccomp(int number, int has_fd, char *to, size_t size) {
         return (size_t)snprintf(to, size, "{\"type\":\"procSeccomp\",\"flags\":%d,\"arg\":%d}", has_fd, number);
 }
 
-/* json-c says 0 for success in most calls and NULL for failure in others; every object here is checked once, by its size. */
-struct build {
-        json_object *root;
-        int failed;
+/*
+ * By hand, into memory that is there: json-c's printer goes on where an allocation failed, and what it then prints lacks pieces, but
+ * not so that anybody would be told. A request without one of its fields is another request.
+ */
+struct writer {
+        char *text;
+        size_t n, size;
 };
 
-static json_object *add(struct build *build, json_object *to, const char *key, json_object *value) {
-        if (!value || !to || json_object_object_add(to, key, value) != 0) {
-                json_object_put(value);
-                build->failed = 1;
-                return NULL;
-        }
-        return value;
+/* What does not fit is counted all the same. */
+static void put(struct writer *writer, const char *text, size_t n) {
+        if (writer->n < writer->size && n <= writer->size - writer->n)
+                memcpy(writer->text + writer->n, text, n);
+        writer->n += n;
 }
 
-static void add_map(struct build *build, json_object *to, const char *key, const struct initsync_idmap *extents, size_t n) {
-        json_object *list = add(build, to, key, json_object_new_array());
+static void put_text(struct writer *writer, const char *text) {
+        put(writer, text, strlen(text));
+}
+
+static void put_number(struct writer *writer, long long number) {
+        char text[32];
+
+        put(writer, text, (size_t)snprintf(text, sizeof(text), "%lld", number));
+}
+
+/* As json-c without its escape of '/', which Go does not escape either: the bytes would differ. */
+static void put_string(struct writer *writer, const char *text) {
+        static const char names[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
+        char escaped[8];
+        const char *at;
+
+        put_text(writer, "\"");
+        for (; *text; text++) {
+                at = strchr(names, *text);
+                if (at)
+                        put(writer, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\%c", letters[at - names]));
+                else if ((unsigned char)*text < 0x20)
+                        put(writer, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)*text));
+                else
+                        put(writer, text, 1);
+        }
+        put_text(writer, "\"");
+}
+
+static void put_map(struct writer *writer, const char *key, const struct initsync_idmap *extents, size_t n) {
         size_t i;
 
-        for (i = 0; list && i < n; i++) {
-                json_object *one = json_object_new_object();
-
-                if (!one || json_object_array_add(list, one) != 0) {
-                        json_object_put(one);
-                        build->failed = 1;
-                        return;
-                }
-                add(build, one, "container_id", json_object_new_int64(extents[i].inside));
-                add(build, one, "host_id", json_object_new_int64(extents[i].outside));
-                add(build, one, "size", json_object_new_int64(extents[i].count));
+        put_text(writer, key);
+        for (i = 0; i < n; i++) {
+                put_text(writer, i ? ",{\"container_id\":" : "[{\"container_id\":");
+                put_number(writer, extents[i].inside);
+                put_text(writer, ",\"host_id\":");
+                put_number(writer, extents[i].outside);
+                put_text(writer, ",\"size\":");
+                put_number(writer, extents[i].count);
+                put_text(writer, "}");
         }
+        put_text(writer, "]");
+}
+
+static void put_idmap(struct writer *writer, const struct initsync_mount *mount) {
+        const char *comma = "";
+
+        put_text(writer, ",\"id_mapping\":{");
+        if (mount->flags & INITSYNC_MOUNT_IDMAP_RECURSIVE) {
+                put_text(writer, "\"recursive\":true");
+                comma = ",";
+        }
+        if (mount->userns_path) {
+                put_text(writer, comma);
+                put_text(writer, "\"userns_path\":");
+                put_string(writer, mount->userns_path);
+                comma = ",";
+        }
+        if (mount->n_uids) {
+                put_text(writer, comma);
+                put_map(writer, "\"uid_mappings\":", mount->uids, mount->n_uids);
+                put_map(writer, ",\"gid_mappings\":", mount->gids, mount->n_gids);
+        }
+        put_text(writer, "}");
 }
 
 /* As configs.Mount of runc 1.4: empty fields are left out. */
-static void add_mount(struct build *build, json_object *arg, const struct initsync_mount *mount) {
-        int flags = MESSAGE_MS_BIND | (mount->flags & INITSYNC_MOUNT_RECURSIVE ? MESSAGE_MS_REC : 0);
-        json_object *map;
-
-        add(build, arg, "source", json_object_new_string(mount->source));
-        add(build, arg, "destination", json_object_new_string(mount->destination ? mount->destination : ""));
-        add(build, arg, "device", json_object_new_string("bind"));
-        add(build, arg, "flags", json_object_new_int(flags));
-        if (!mount->n_uids && !mount->userns_path)
-                return;
-        map = add(build, arg, "id_mapping", json_object_new_object());
-        if (mount->flags & INITSYNC_MOUNT_IDMAP_RECURSIVE)
-                add(build, map, "recursive", json_object_new_boolean(1));
-        if (mount->userns_path)
-                add(build, map, "userns_path", json_object_new_string(mount->userns_path));
-        if (mount->n_uids) {
-                add_map(build, map, "uid_mappings", mount->uids, mount->n_uids);
-                add_map(build, map, "gid_mappings", mount->gids, mount->n_gids);
-        }
-}
-
-static int print(struct build *build, size_t max, char **ret) {
-        const char *text = NULL;
-        size_t n = 0;
-        char *copy;
-
-        if (!build->failed)
-                text = json_object_to_json_string_length(build->root, PRINT_FLAGS, &n);
-        if (!text)
-                return -ENOMEM;
-        if (n > max)
-                return -EMSGSIZE;
-        copy = malloc(n + 1);
-        if (!copy)
-                return -ENOMEM;
-        memcpy(copy, text, n + 1);
-        *ret = copy;
-        return (int)n;
-}
-
-static json_object *start(struct build *build, enum message_type type, int has_arg) {
-        json_object *arg = NULL;
-
-        build->root = json_object_new_object();
-        add(build, build->root, "type", json_object_new_string(message_name(type)));
-        add(build, build->root, "flags", json_object_new_int(0));
-        if (has_arg)
-                arg = add(build, build->root, "arg", json_object_new_object());
-        return arg;
+static void put_mount(struct writer *writer, const struct initsync_mount *mount) {
+        put_text(writer, "{\"type\":\"procMountPlease\",\"flags\":0,\"arg\":{\"source\":");
+        put_string(writer, mount->source);
+        put_text(writer, ",\"destination\":");
+        put_string(writer, mount->destination ? mount->destination : "");
+        put_text(writer, ",\"device\":\"bind\",\"flags\":");
+        put_number(writer, MESSAGE_MS_BIND | (mount->flags & INITSYNC_MOUNT_RECURSIVE ? MESSAGE_MS_REC : 0));
+        if (mount->n_uids || mount->userns_path)
+                put_idmap(writer, mount);
+        put_text(writer, "}}");
 }
 
 static int is_utf8(const char *text) {
@@ -128,64 +135,54 @@ static int is_utf8(const char *text) {
 }
 
 int encode_mount(const struct initsync_mount *mount, char **ret) {
-        struct build build = { NULL, 0 };
-        int r;
+        struct writer writer = { NULL, 0, 0 };
 
         if (!is_utf8(mount->source) || (mount->destination && !is_utf8(mount->destination)) ||
             (mount->userns_path && !is_utf8(mount->userns_path)))
                 return -EILSEQ;
-        add_mount(&build, start(&build, MESSAGE_MOUNT_PLEASE, 1), mount);
-        r = print(&build, LIMIT_REQUEST, ret);
-        json_object_put(build.root);
-        return r;
+        put_mount(&writer, mount);
+        if (writer.n > LIMIT_REQUEST)
+                return -EMSGSIZE;
+        writer = (struct writer){ malloc(writer.n + 1), 0, writer.n };
+        if (!writer.text)
+                return -ENOMEM;
+        put_mount(&writer, mount);
+        writer.text[writer.n] = '\0';
+        *ret = writer.text;
+        return (int)writer.n;
 }
 
-/* What json-c would make of it; @text has no control characters. Returns the length, which is less than @size. */
-static size_t quote(char *to, size_t size, const char *text) {
-        size_t n = 0;
-
-        for (; *text && n + 2 < size; text++) {
-                if (*text == '"' || *text == '\\')
-                        to[n++] = '\\';
-                to[n++] = *text;
+static void put_error(struct writer *writer, const struct initsync_error *error, const char *text, const char *path) {
+        put_text(writer, "{\"type\":\"procError\",\"flags\":0,\"arg\":{");
+        if (text[0]) {
+                put_text(writer, "\"message\":");
+                put_string(writer, text);
+                put_text(writer, ",");
         }
-        to[n] = '\0';
-        return n;
+        put_text(writer, "\"code\":");
+        put_number(writer, error->code);
+        if (error->step >= 0) {
+                put_text(writer, ",\"step\":");
+                put_string(writer, initsync_step_name(error->step));
+        }
+        if (path[0]) {
+                put_text(writer, ",\"path\":");
+                put_string(writer, path);
+        }
+        if (error->mount >= 0) {
+                put_text(writer, ",\"mount\":");
+                put_number(writer, error->mount);
+        }
+        put_text(writer, "}}");
 }
 
-size_t encode_error_to(const struct initsync_error *error, char *to, size_t size) {
-        char text[sizeof(error->text)], path[sizeof(error->path)], quoted[2 * sizeof(error->text)];
-        size_t n;
+size_t encode_error(const struct initsync_error *error, char to[static LIMIT_ANSWER]) {
+        struct writer writer = { to, 0, LIMIT_ANSWER };
+        char text[sizeof(error->text)], path[sizeof(error->path)];
 
-        /* The caller's own text may hold anything; the wire gets UTF-8. */
+        /* The caller's own text may hold anything; the wire gets UTF-8. Escaped it is far below the limit. */
         text_escape(text, sizeof(text), error->text, strnlen(error->text, sizeof(error->text)));
         text_escape(path, sizeof(path), error->path, strnlen(error->path, sizeof(error->path)));
-        n = (size_t)snprintf(to, size, "{\"type\":\"procError\",\"flags\":0,\"arg\":{");
-        if (text[0]) {
-                quote(quoted, sizeof(quoted), text);
-                n += (size_t)snprintf(to + n, size - n, "\"message\":\"%s\",", quoted);
-        }
-        n += (size_t)snprintf(to + n, size - n, "\"code\":%d", error->code);
-        if (error->step >= 0)
-                n += (size_t)snprintf(to + n, size - n, ",\"step\":\"%s\"", initsync_step_name(error->step));
-        if (path[0]) {
-                quote(quoted, sizeof(quoted), path);
-                n += (size_t)snprintf(to + n, size - n, ",\"path\":\"%s\"", quoted);
-        }
-        if (error->mount >= 0)
-                n += (size_t)snprintf(to + n, size - n, ",\"mount\":%d", error->mount);
-        n += (size_t)snprintf(to + n, size - n, "}}");
-        assert(n < size);               /* LIMIT_ANSWER has room for all of the struct, twice */
-        return n;
-}
-
-int encode_error(const struct initsync_error *error, char **ret) {
-        char text[LIMIT_ANSWER];
-        size_t n = encode_error_to(error, text, sizeof(text));
-
-        *ret = malloc(n + 1);
-        if (!*ret)
-                return -ENOMEM;
-        memcpy(*ret, text, n + 1);
-        return (int)n;
+        put_error(&writer, error, text, path);
+        return writer.n;
 }

@@ -5,6 +5,7 @@
 /* Writing messages, as runc >= 1.4 writes them. */
 
 #include <initsync.h>
+#include "wire/limits.h"
 #include "wire/message.h"
 
 struct bytes {
@@ -26,10 +27,7 @@ size_t encode_seccomp(int number, int has_fd, char *to, size_t size);
  */
 int encode_mount(const struct initsync_mount *mount, char **ret);
 
-/* encode_error_to() - procError into LIMIT_ANSWER bytes at @to, without an allocation; returns the length */
-size_t encode_error_to(const struct initsync_error *error, char *to, size_t size);
-
-/* encode_error() - the same as a copy, the caller's to free(); returns the length, or -ENOMEM */
-int encode_error(const struct initsync_error *error, char **ret);
+/* encode_error() - procError; needs no memory: it is what tells of the want of it. Returns the length */
+size_t encode_error(const struct initsync_error *error, char to[static LIMIT_ANSWER]);
 
 #endif /* WIRE_ENCODE_H */

@@ -67,12 +67,16 @@ static ssize_t receive(int socket, struct msghdr *message) {
         }
 }
 
-/* An empty packet and end-of-file both give 0. */
+/* An empty packet and end-of-file both give 0; where that cannot be told apart nobody is accused. */
 static int is_closed(int socket) {
         struct pollfd poll = { .fd = socket, .events = POLLRDHUP };
         static const struct timespec now;
+        int r;
 
-        return sys_poll(&poll, 1, &now) > 0 && poll.revents & (POLLRDHUP | POLLHUP | POLLERR);
+        do
+                r = sys_poll(&poll, 1, &now);
+        while (r == -EINTR);
+        return r < 0 || (r > 0 && poll.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 int packet_receive(int socket, void *data, size_t size, const char **ret_why) {

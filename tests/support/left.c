@@ -22,7 +22,7 @@ static int count_threads(void) {
 }
 
 /*
- * A task's stack begins with one page that nobody may touch; the C library's stacks have larger ones or none of this kind.
+ * A task's stack begins behind 64 KiB that nobody may touch; the C library's stacks have larger ones or none of this kind.
  */
 static int count_guards(void) {
         FILE *maps = fopen("/proc/self/maps", "re");
@@ -36,7 +36,7 @@ static int count_guards(void) {
                 if (pending && sscanf(line, "%lx-%lx %7s", &from, &after, more) == 3)
                         n += from == end && strcmp(more, "rw-p") == 0;
                 pending = sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 && strcmp(rights, "---p") == 0 &&
-                          to - from == 4096 && !strchr(line, '/');
+                          to - from == 65536 && !strchr(line, '/');
                 end = to;
         }
         fclose(maps);

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/support.h"
+#include "support/handshake_child.h"
+#include "support/oracle.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+/* A process that makes life hard for a library in it: whole conversations all the same, or an error that says why not. */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+#define DISTURBERS 64
+#define SESSIONS 16             /* at once */
+#define ROUNDS 8                /* of each */
+
+static const unsigned kinds[] = { 0, HANDSHAKE_BY_FD | HANDSHAKE_TRACE, HANDSHAKE_CHILD_FAILS, HANDSHAKE_HOOKS_FAIL };
+static const int results[] = { 0, 0, -EREMOTEIO, -EIO };
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static int is_long(void) {
+        return getenv("INITSYNC_LONG") != NULL;
+}
+
+/* One conversation in this process; what is wrong with it is told. @any: it may fail, in order. */
+static int converse(struct handshake *handshake, size_t kind, int any) {
+        char text[1024];
+        int wrong;
+
+        memset(handshake, 0, sizeof(*handshake));
+        handshake->flags = kinds[kind];
+        handshake_run(handshake);
+        wrong = handshake_judge(handshake, text, sizeof(text));
+        if (!any && handshake->parent.result != results[kind])
+                wrong++;
+        if (wrong)
+                printf("# %s%d (%s), %d (%s)\n", text, handshake->parent.result, handshake->parent.error.text,
+                       handshake->child.result, handshake->child.error.text);
+        return wrong;
+}
+
+static int converse_all(int rounds) {
+        struct handshake *handshake = handshake_new();
+        int wrong = 0, i;
+        size_t kind;
+
+        for (i = 0; i < rounds; i++)
+                for (kind = 0; kind < KINDS; kind++)
+                        wrong += converse(handshake, kind, 0);
+        munmap(handshake, sizeof(*handshake));
+        return wrong;
+}
+
+/* A body has a process to itself; its result is how much went wrong. */
+static void in_process(int (*body)(void)) {
+        static struct oracle before;
+        static char left[4096];
+        int pid, status, wrong;
+
+        fflush(NULL);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                alarm(is_long() ? 300 : 60);
+                oracle_group();
+                oracle_take(&before);
+                wrong = body();
+                if (oracle_check(&before, left, sizeof(left)))
+                        wrong += printf("# %s", left);
+                fflush(NULL);
+                _exit(wrong != 0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(oracle_group_left(pid), 0);
+        assert_int_equal(status, 0);
+}
+
+static int body_ignored(void) {
+        int wrong;
+
+        signal(SIGCHLD, SIG_IGN);
+        wrong = converse_all(2);
+        signal(SIGCHLD, SIG_DFL);
+        return wrong;
+}
+
+static int body_no_wait(void) {
+        struct sigaction action = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+        int wrong;
+
+        sigaction(SIGCHLD, &action, NULL);
+        wrong = converse_all(2);
+        signal(SIGCHLD, SIG_DFL);
+        return wrong;
+}
+
+static int over;
+
+static void *reap_all(void *arg) {
+        while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST))
+                if (waitpid(-1, NULL, __WALL) < 0)
+                        usleep(50);
+        return arg;
+}
+
+/* Takes every process that ends, the library's too. */
+static int body_reaper(void) {
+        pthread_t thread;
+        int wrong;
+
+        assert(pthread_create(&thread, NULL, reap_all, NULL) == 0);
+        wrong = converse_all(5);
+        __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+        pthread_join(thread, NULL);
+        return wrong;
+}
+
+static int body_no_stdio(void) {
+        int kept[3], i, wrong;
+
+        for (i = 0; i < 3; i++) {
+                kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
+                close(i);
+        }
+        wrong = converse_all(2);
+        for (i = 0; i < 3; i++) {
+                dup2(kept[i], i);
+                close(kept[i]);
+        }
+        return wrong;
+}
+
+static void on_alarm(int number) {
+        (void)number;
+}
+
+static void storm(int us) {
+        struct sigaction action = { .sa_handler = on_alarm };   /* no SA_RESTART */
+        const struct itimerval every = { { 0, us }, { 0, us } };
+
+        sigaction(SIGPROF, &action, NULL);
+        setitimer(ITIMER_PROF, &every, NULL);
+        sigaction(SIGVTALRM, &action, NULL);
+        sigaction(SIGUSR1, &action, NULL);
+}
+
+static pid_t stormed;
+
+static void *throw_signals(void *arg) {
+        while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST)) {
+                kill(stormed, SIGUSR1);
+                usleep(100);
+        }
+        return arg;
+}
+
+static void storm_in_child(void) {
+        storm(100);
+}
+
+/* From a thread, at whoever of this process gets it; the child has its own. */
+static int body_signals(void) {
+        pthread_t thread;
+        int wrong;
+
+        storm(100);
+        stormed = getpid();
+        handshake_in_child = storm_in_child;
+        assert(pthread_create(&thread, NULL, throw_signals, NULL) == 0);
+        wrong = converse_all(is_long() ? 2500 : 25);
+        __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+        pthread_join(thread, NULL);
+        storm(0);
+        return wrong;
+}
+
+/* What an executed program has: nothing of ours. */
+static int count_descriptors(void) {
+        DIR *dir = opendir("/proc/self/fd");
+        struct dirent *entry;
+        int n = 0;
+
+        while (dir && (entry = readdir(dir)))
+                if (entry->d_name[0] != '.' && atoi(entry->d_name) > 2 && atoi(entry->d_name) != dirfd(dir))
+                        n++;
+        if (dir)
+                closedir(dir);
+        return n;
+}
+
+static int leaked, spawned, inherited;
+
+/* Its exit status is how many descriptors it has. */
+static int spawn(void) {
+        char *const args[] = { (char *)"embedder", (char *)"--descriptors", NULL }, *const environment[] = { NULL };
+        int status;
+        pid_t pid;
+
+        if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, args, environment) != 0)
+                return -1;
+        return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void *allocate_and_spawn(void *arg) {
+        void *blocks[32];
+        int k, n;
+
+        while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST)) {
+                for (k = 0; k < 32; k++)
+                        blocks[k] = malloc((size_t)(k + 1) * 100);
+                n = spawn();
+                __atomic_add_fetch(&spawned, n >= 0, __ATOMIC_SEQ_CST);
+                __atomic_add_fetch(&leaked, n > inherited, __ATOMIC_SEQ_CST);
+                for (k = 0; k < 32; k++)
+                        free(blocks[k]);
+        }
+        return arg;
+}
+
+static int body_threads(void) {
+        pthread_t threads[DISTURBERS];
+        int i, wrong;
+
+        inherited = spawn();    /* what the test itself was given */
+        for (i = 0; i < DISTURBERS; i++)
+                assert(pthread_create(&threads[i], NULL, allocate_and_spawn, NULL) == 0);
+        wrong = converse_all(is_long() ? 500 : 5);
+        __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+        for (i = 0; i < DISTURBERS; i++)
+                pthread_join(threads[i], NULL);
+        if (leaked)
+                wrong += printf("# %d programs had descriptors of ours\n", leaked);
+        printf("# %d programs were executed meanwhile\n", spawned);
+        wrong += spawned == 0;
+        return wrong;
+}
+
+static void *session(void *arg) {
+        struct handshake *handshake = handshake_new();
+        int i, *wrong = arg;
+
+        for (i = 0; i < ROUNDS * (is_long() ? 50 : 1); i++)
+                *wrong += converse(handshake, (size_t)i % KINDS, 0);
+        munmap(handshake, sizeof(*handshake));
+        return arg;
+}
+
+static int body_sessions(void) {
+        pthread_t threads[SESSIONS];
+        int wrong[SESSIONS] = { 0 }, i, sum = 0;
+
+        for (i = 0; i < SESSIONS; i++)
+                assert(pthread_create(&threads[i], NULL, session, &wrong[i]) == 0);
+        for (i = 0; i < SESSIONS; i++) {
+                pthread_join(threads[i], NULL);
+                sum += wrong[i];
+        }
+        return sum;
+}
+
+/* One more descriptor each time, until all goes well. */
+static rlim_t limit;
+static int resource;
+
+static void set_limit(void) {
+        struct rlimit all;
+
+        assert(getrlimit((__rlimit_resource_t)resource, &all) == 0);
+        all.rlim_cur = limit;
+        assert(setrlimit((__rlimit_resource_t)resource, &all) == 0);
+}
+
+static void no_limit(void) {
+        struct rlimit all;
+
+        assert(getrlimit((__rlimit_resource_t)resource, &all) == 0);
+        all.rlim_cur = all.rlim_max;
+        assert(setrlimit((__rlimit_resource_t)resource, &all) == 0);
+}
+
+static int sweep_limit(rlim_t from, rlim_t step, int most, int in_child) {
+        struct handshake *handshake = handshake_new();
+        int wrong = 0, n, good = 0, bad = 0;
+
+        if (in_child)
+                handshake_in_child = set_limit;
+        else
+                handshake_in_parent = set_limit;
+        for (n = 0, limit = from; n < most && good < 3; n++, limit += step) {
+                wrong += converse(handshake, 0, 1);
+                no_limit();
+                if (handshake->parent.result == 0)
+                        good++;
+                else
+                        bad++;
+        }
+        handshake_in_child = handshake_in_parent = NULL;
+        munmap(handshake, sizeof(*handshake));
+        printf("# %d failed in order, %d went well\n", bad, good);
+        return wrong + (good == 0) + (bad == 0);
+}
+
+static int lowest_free(void) {
+        int fd = dup(0);
+
+        close(fd);
+        return fd;
+}
+
+static int body_descriptors(void) {
+        resource = RLIMIT_NOFILE;
+        return sweep_limit((rlim_t)lowest_free(), 1, 64, 0) + sweep_limit(4, 1, 64, 1);
+}
+
+static rlim_t in_use(void) {
+        unsigned long pages = 0;
+        FILE *file = fopen("/proc/self/statm", "re");
+
+        assert(file && fscanf(file, "%lu", &pages) == 1);
+        fclose(file);
+        return (rlim_t)pages * 4096;
+}
+
+static int body_memory(void) {
+        resource = RLIMIT_AS;
+        return sweep_limit(in_use() - 65536, 16384, 200, 0);
+}
+
+static void test_body(void **state) {
+        in_process((int (*)(void))*state);
+}
+
+static void test_memory(void **state) {
+        if (SANITIZED) {
+                printf("# skipped: sanitizers cannot live with RLIMIT_AS\n");
+                skip();
+        }
+        test_body(state);
+}
+
+#define BODY(body) { #body, test_body, NULL, NULL, (void *)body }
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                BODY(body_ignored), BODY(body_no_wait), BODY(body_reaper), BODY(body_no_stdio), BODY(body_signals),
+                BODY(body_threads), BODY(body_sessions), BODY(body_descriptors),
+                { "body_memory", test_memory, NULL, NULL, (void *)body_memory },
+        };
+        char text[256];
+        int r;
+
+        if (argc > 1 && strcmp(argv[1], "--descriptors") == 0)
+                return count_descriptors();
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        if (!oracle_enter()) {
+                printf("1..0 # SKIP %s\n", oracle_why());
+                return 0;
+        }
+        handshake_patience = 30;        /* all of them want the processors at once */
+        oracle_strangers = 0;
+        handshake_places(oracle_dir());
+        oracle_settle();
+        r = cmocka_run_group_tests(tests, NULL, NULL);
+        if (oracle_namespaces(text, sizeof(text))) {
+                printf("# %s", text);
+                return 1;
+        }
+        return r;
+}
