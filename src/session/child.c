@@ -111,13 +111,10 @@ static int read_last_words(struct initsync_child *child, struct initsync_error *
         return 1;
 }
 
-int child_send(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
-               struct initsync_error *reterr) {
+/* What became of a packet. */
+static int sent(struct initsync_child *child, enum message_type type, int r, struct initsync_error *reterr) {
         struct initsync_error error;
-        int r;
 
-        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, n);
-        r = channel_send(&child->channel, packet, n, -1, child->timeout_ms);
         if (r == 0) {
                 child->step = turn_next(child->step, TURN_CHILD, type);
                 return 0;
@@ -131,6 +128,23 @@ int child_send(struct initsync_child *child, enum message_type type, const char 
         else
                 error_set(&error, r, INITSYNC_STAGE_WIRE, "sendmsg", NULL, "sending %s", message_name(type));
         return child_fail(child, &error, reterr);
+}
+
+int child_send(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
+               struct initsync_error *reterr) {
+        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, n);
+        return sent(child, type, channel_send(&child->channel, packet, n, -1, child->timeout_ms), reterr);
+}
+
+int child_send_ahead(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
+                     struct initsync_error *reterr) {
+        uint64_t now = child->trace.callback ? clock_now() : 0;
+        int r = packet_send(child->channel.socket, packet, n, -1);
+
+        if (r == -EAGAIN)
+                return 1;
+        trace_packet(&child->trace, now, 1, packet, n);
+        return sent(child, type, r == -EPIPE ? -ECONNRESET : r, reterr);
 }
 
 int child_receive(struct initsync_child *child, enum message_type type, int timeout_ms, struct message *ret, int *ret_fd,

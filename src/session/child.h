@@ -27,6 +27,10 @@ int child_check(const struct initsync_child *child, enum message_type type, stru
 int child_send(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
                struct initsync_error *reterr);
 
+/* child_send_ahead() - the same while answers are due, and without waiting: 1 when there is no room for it now */
+int child_send_ahead(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
+                     struct initsync_error *reterr);
+
 /* child_receive() - the answer, which must be @type; its descriptor in *@ret_fd if it has one (NULL: it must not) */
 int child_receive(struct initsync_child *child, enum message_type type, int timeout_ms, struct message *ret, int *ret_fd,
                   struct initsync_error *reterr);

@@ -256,9 +256,11 @@ static int receive_one(struct initsync_parent *parent) {
 }
 
 int parent_receive(struct initsync_parent *parent) {
-        int i;
+        int i, ahead = 1;
 
-        for (i = 0; i < BURST; i++) {
+        for (i = 0; i < BURST && ahead; i++) {
+                /* One that asks for one mount after the other has not sent the next yet: to look for it would be in vain. */
+                ahead = parent->broker.server && broker_pending(&parent->broker);
                 if (parent->phase != PARENT_TALKING || parent->eof || !parent_can_read(parent) || !receive_one(parent))
                         return 0;
                 if (parent->step != INITSYNC_STEP_MOUNTS)
