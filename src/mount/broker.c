@@ -74,8 +74,13 @@ int broker_start(struct broker *broker, int socket, int pidfd, const char *answe
                 unmap(server);
                 return r;
         }
-        *server = (struct server){ .control = theirs, .socket = socket, .pidfd = pidfd, .embedder = sys_getpid(),
-                                   .answer = answer, .n_answer = n_answer };
+        /* The mapping is all zeros; to write them again would take memory for slots that most sessions never use. */
+        server->control = theirs;
+        server->socket = socket;
+        server->pidfd = pidfd;
+        server->embedder = sys_getpid();
+        server->answer = answer;
+        server->n_answer = n_answer;
         r = task_start(0, (char *)mapping_of(server) + GUARD, STACK, server_run, server, &broker->task);
         if (r < 0) {
                 unmap(server);

@@ -93,6 +93,9 @@ static const char *read_number(const char *text, uint32_t *ret) {
         return text;
 }
 
+/* The kernel gives as many lines as fit into a page at once: after so few bytes no other was left. */
+#define READ_SHORT 2048
+
 static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted) {
         struct initsync_idmap got[INITSYNC_IDMAP_MAX], want[INITSYNC_IDMAP_MAX];
         char text[INITSYNC_IDMAP_MAX * 33 + 1];
@@ -100,8 +103,11 @@ static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted
         size_t used = 0, n = 0;
         ssize_t r;
 
-        while ((r = sys_pread(fd, text + used, sizeof(text) - 1 - used, (off_t)used)) > 0)
+        while ((r = sys_pread(fd, text + used, sizeof(text) - 1 - used, (off_t)used)) > 0) {
                 used += (size_t)r;
+                if (r < READ_SHORT)
+                        break;
+        }
         text[used] = '\0';
         while (*at && n < INITSYNC_IDMAP_MAX) {
                 at = read_number(at, &got[n].inside);
@@ -114,7 +120,7 @@ static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted
         memcpy(want, wanted, n_wanted * sizeof(*want));
         idmap_sort(want, n_wanted);
         idmap_sort(got, n);
-        return r == 0 && idmap_equal(got, n, want, n_wanted);
+        return r >= 0 && idmap_equal(got, n, want, n_wanted);
 }
 
 static int set_map(const struct helper *helper, int is_gid, const struct initsync_idmap *extents, size_t n,

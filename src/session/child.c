@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,9 +39,10 @@ PUBLIC int initsync_child_new(struct initsync_child **ret_child, int socket_fd, 
         r = socket_fd >= 0 && socket < 0 ? socket : packet_check_socket(socket);
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "getsockopt", NULL, "socket: expected AF_UNIX, SOCK_SEQPACKET");
-        child = calloc(1, sizeof(*child));
+        child = malloc(sizeof(*child));
         if (!child)
                 return error_set(reterr, -ENOMEM, INITSYNC_STAGE_WIRE, "malloc", NULL, "conversation");
+        memset(child, 0, offsetof(struct initsync_child, channel.packet));
         /* With the parent's end open in here too, nobody would ever see end-of-file. */
         fd_close(options->parent_fd);
         sys_fcntl(socket, F_SETFD, FD_CLOEXEC); /* one that was inherited through exec must not reach the container */

@@ -9,7 +9,6 @@
 #include "wire/turn.h"
 
 struct initsync_child {
-        struct channel channel;
         struct initsync_child_options options;
         struct trace trace;
         int timeout_ms, step;
@@ -18,6 +17,7 @@ struct initsync_child {
         int told;                       /* procError went one way or the other */
         char seccomp[64];               /* the message, but for its number: written before the filter is loaded */
         int prepared;
+        struct channel channel;         /* ends with its buffers, whose pages are touched as far as packets are long */
 };
 
 /* child_check() - may @type be sent now; -EBUSY, or what failed before */

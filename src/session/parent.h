@@ -76,6 +76,7 @@ struct initsync_parent {
         struct initsync_error error;
 
         struct message_mount mount;
+        size_t touched;         /* bytes of @packet that hold memory */
         char packet[LIMIT_REQUEST + 1];
 };
 

@@ -248,6 +248,8 @@ static int receive_one(struct initsync_parent *parent) {
         } else if (r < 0) {
                 receive_failed(parent, r, why);
         } else {
+                if ((size_t)r > parent->touched)
+                        parent->touched = (size_t)r;
                 parent_collect(parent); /* what this message answers to comes before it in the trace */
                 if (parent->phase == PARENT_TALKING)
                         handle(parent, (size_t)r);
