@@ -38,6 +38,7 @@ struct crowd {
         struct initsync_mount mount;
         int gate[2];                            /* closed: the children may begin */
         int epoll, userns_fd;
+        int home;                               /* the mount namespace of this process: the bare parent leaves it */
         struct initsync_userns_cache *cache;
         struct one *ones;
 };
@@ -143,7 +144,8 @@ static int step(struct one *one, struct initsync_error *reterr) {
 
         if (one->parent)
                 return initsync_parent_dispatch(one->parent, reterr);
-        if (setns(one->pidfd, CLONE_NEWNS) < 0)
+        /* ESRCH: it has died, and end-of-file is what is to be read. */
+        if (setns(one->pidfd, CLONE_NEWNS) < 0 && errno != ESRCH)
                 return fault_call(reterr, -errno, "setns", NULL);
         r = bare_serve(&one->bare);
         if (r == 0)
@@ -176,7 +178,7 @@ static int drive(struct crowd *crowd, struct initsync_error *reterr) {
         return 0;
 }
 
-static int close_crowd(struct crowd *crowd, struct initsync_error *reterr) {
+static int close_crowd(struct crowd *crowd, int failed_before, struct initsync_error *reterr) {
         unsigned i;
         int status, failed = 0;
 
@@ -188,6 +190,8 @@ static int close_crowd(struct crowd *crowd, struct initsync_error *reterr) {
                 initsync_parent_free(one->parent);
                 if (one->pid <= 0)
                         continue;
+                if (failed_before)
+                        kill(one->pid, SIGKILL);
                 failed |= waitpid(one->pid, &status, 0) < 0 || status != 0;
                 close(one->pidfd);
         }
@@ -208,10 +212,12 @@ static int64_t do_crowd(void *data, struct initsync_error *reterr) {
         if (r == 0)
                 r = drive(crowd, reterr);
         took = clock_ns() - start;
+        if (setns(crowd->home, CLONE_NEWNS) < 0 && r == 0)
+                r = fault_call(reterr, -errno, "setns", NULL);
         if (r < 0)
-                close_crowd(crowd, &error);
+                close_crowd(crowd, 1, &error);
         else
-                r = close_crowd(crowd, reterr);
+                r = close_crowd(crowd, 0, reterr);
         return r < 0 ? r : took / crowd->n;
 }
 
@@ -219,6 +225,9 @@ static int init_crowd(struct crowd *crowd, unsigned n, bool bare, struct initsyn
         const struct bench_maps *maps = bench_maps();
 
         *crowd = (struct crowd){ .n = n, .bare = bare, .gate = { -1, -1 }, .epoll = -1, .userns_fd = -1 };
+        crowd->home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        if (crowd->home < 0)
+                return fault_call(reterr, -errno, "open", "/proc/self/ns/mnt");
         crowd->mount = (struct initsync_mount)INITSYNC_MOUNT_INIT;
         crowd->mount.source = SOURCE;
         crowd->mount.destination = "/srv";

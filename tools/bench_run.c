@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include "bench.h"
 #include "bench_bundle.h"
 #include "bench_runtime.h"
 #include "say.h"
 
 #define SOURCE BENCH_PLACE "/data"
+#define CGROUPS "/sys/fs/cgroup"
 #define MAPPED BENCH_PLACE "/bundle"
 #define PLAIN BENCH_PLACE "/bundle-plain"       /* without the id-mapped bind: for those who cannot do it */
 
@@ -18,6 +22,14 @@ struct field {
         int crun_maps;                  /* crun runs the bundle with the id-mapped bind */
 };
 
+/* crun refuses a mixture of both kinds of control groups, even where it shall use none: in this mount namespace there is one kind. */
+static void one_kind_of_cgroups(void) {
+        struct statfs fs;
+
+        if (statfs(CGROUPS, &fs) == 0 && fs.f_type != CGROUP2_SUPER_MAGIC)
+                mount("cgroup2", CGROUPS, "cgroup2", 0, NULL);
+}
+
 static int make_field(struct field *field, struct report *report, struct initsync_error *reterr) {
         int i, r = mkdir(SOURCE, 0755) < 0 && errno != EEXIST ? fault_call(reterr, -errno, "mkdir", SOURCE) : 0;
 
@@ -27,6 +39,7 @@ static int make_field(struct field *field, struct report *report, struct initsyn
                 r = bundle_make(PLAIN, NULL, reterr);
         if (r < 0)
                 return r;
+        one_kind_of_cgroups();
         runtime_ours(&field->runtimes[OURS], MAPPED);
         runtime_ours(&field->runtimes[OURS_PLAIN], PLAIN);
         runtime_crun(&field->runtimes[CRUN], MAPPED);
