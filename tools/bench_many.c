@@ -43,6 +43,8 @@ struct crowd {
         struct one *ones;
 };
 
+#define CROWD_NONE { .gate = { -1, -1 }, .epoll = -1, .userns_fd = -1, .home = -1 }
+
 static int64_t child_ours(int socket, const struct crowd *crowd) {
         struct initsync_child *child;
         int i, fds[REQUESTS];
@@ -224,7 +226,8 @@ static int64_t do_crowd(void *data, struct initsync_error *reterr) {
 static int init_crowd(struct crowd *crowd, unsigned n, bool bare, struct initsync_error *reterr) {
         const struct bench_maps *maps = bench_maps();
 
-        *crowd = (struct crowd){ .n = n, .bare = bare, .gate = { -1, -1 }, .epoll = -1, .userns_fd = -1 };
+        crowd->n = n;
+        crowd->bare = bare;
         crowd->home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
         if (crowd->home < 0)
                 return fault_call(reterr, -errno, "open", "/proc/self/ns/mnt");
@@ -238,8 +241,14 @@ static int init_crowd(struct crowd *crowd, unsigned n, bool bare, struct initsyn
         return initsync_userns_cache_get(crowd->cache, crowd->mount.uids, 1, crowd->mount.gids, 1, &crowd->userns_fd, reterr);
 }
 
+static void end_crowd(struct crowd *crowd) {
+        fd_closep(&crowd->userns_fd);
+        fd_closep(&crowd->home);
+        initsync_userns_cache_free(crowd->cache);
+}
+
 static int run(struct report *report, struct initsync_error *reterr) {
-        struct crowd crowds[4];
+        struct crowd crowds[4] = { CROWD_NONE, CROWD_NONE, CROWD_NONE, CROWD_NONE };
         unsigned many = report->quick ? 2 * FEW : MANY;
         struct series *mine = report_series(report, "us", "ours, each of %u at once", many),
                       *few = report_series(report, "us", "ours, each of %u", FEW),
@@ -262,6 +271,8 @@ static int run(struct report *report, struct initsync_error *reterr) {
         report_ratio(report, mine, floor, NO_BOUND, 0, "ours / floor, %u sessions", many);
         if (r == 0)
                 r = measure(report->name, contenders, 4, report_rounds(report, 8), reterr);
+        for (i = 0; i < 4; i++)
+                end_crowd(&crowds[i]);
         if (r < 0 || !bench_is_root())
                 return r;
         r = measure("memory", &holding, 1, report_rounds(report, 3), reterr);
