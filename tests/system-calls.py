@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How many system calls the main operations take, and which: one more is a failure, and so is a table in doc/performance.md that says
-something else.
+"""How many system calls the main operations take, and which: one more is a failure, and so is a table in doc/performance.md that
+says something else.
 
 Calls that are the C library's own affair (memory, its threads) or that no operation of ours decides on do not count. Prints TAP.
 """

@@ -54,7 +54,7 @@ static int receive(struct ends *ends, void *data, size_t size, const char **why)
 static int receive_fd(struct ends *ends, void *data, size_t size, int *fd, const char **why) {
         *why = "";
         *fd = POISON;
-        return packet_receive_fd(ends->ours, 0, data, size, fd, why);
+        return packet_receive_fd(ends->ours, data, size, fd, why);
 }
 
 static void test_check_socket(void **state) {

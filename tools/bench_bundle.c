@@ -46,7 +46,8 @@ int bundle_program(const char *path, struct initsync_error *reterr) {
                         .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT, ELFOSABI_NONE },
                         .e_type = ET_EXEC, .e_machine = MACHINE, .e_version = EV_CURRENT,
                         .e_entry = LOADED_AT + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
-                        .e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
+                        .e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr),
+                        .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1,
                 },
                 .segment = { .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = LOADED_AT, .p_paddr = LOADED_AT,
                              .p_filesz = sizeof(program), .p_memsz = sizeof(program), .p_align = 0x1000 },
@@ -58,7 +59,8 @@ int bundle_program(const char *path, struct initsync_error *reterr) {
         return write_file(path, &program, sizeof(program), 0755, reterr);
 }
 
-#define MOUNT(at, type, source, options) "{\"destination\":\"" at "\",\"type\":\"" type "\",\"source\":\"" source "\",\"options\":[" options "]}"
+#define MOUNT(at, type, source, options)                                                                                \
+        "{\"destination\":\"" at "\",\"type\":\"" type "\",\"source\":\"" source "\",\"options\":[" options "]}"
 
 static const char configuration[] =
         "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"rootfs\",\"readonly\":false},\"hostname\":\"bench\","
@@ -72,7 +74,8 @@ static const char configuration[] =
         MOUNT("/dev/mqueue", "mqueue", "mqueue", "\"nosuid\",\"noexec\",\"nodev\"") ","
         MOUNT("/sys", "sysfs", "sysfs", "\"nosuid\",\"noexec\",\"nodev\",\"ro\"")
         "%s],"
-        "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}],"
+        "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},"
+        "{\"type\":\"mount\"}],"
         "\"maskedPaths\":[\"/proc/acpi\",\"/proc/kcore\",\"/proc/keys\",\"/proc/latency_stats\",\"/proc/timer_list\","
         "\"/proc/timer_stats\",\"/proc/sched_debug\",\"/sys/firmware\",\"/proc/scsi\"],"
         "\"readonlyPaths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}\n";
@@ -99,7 +102,8 @@ int bundle_make(const char *path, const char *mapped, struct initsync_error *ret
         if (r < 0)
                 return r;
         if (mapped)
-                snprintf(bind, sizeof(bind), ",{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"%s\",\"options\":[\"bind\"],"
+                snprintf(bind, sizeof(bind),
+                         ",{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"%s\",\"options\":[\"bind\"],"
                          "\"uidMappings\":" MAP ",\"gidMappings\":" MAP "}", mapped);
         n = snprintf(text, sizeof(text), configuration, bind);
         snprintf(name, sizeof(name), "%s/config.json", path);

@@ -16,8 +16,8 @@
 #include "say.h"
 
 /*
- * Many conversations at once in one process and one event loop, each child in a mount namespace of its own. All are open before the
- * first child may speak, so that time is that of the conversations alone.
+ * Many conversations at once in one process and one event loop, each child in a mount namespace of its own. All are open before
+ * the first child may speak, so that time is that of the conversations alone.
  */
 
 #define SOURCE BENCH_PLACE "/source"
@@ -280,5 +280,5 @@ static int run(struct report *report, struct initsync_error *reterr) {
         return r;
 }
 
-const struct bench bench_sessions_1000 = { "sessions-1000", "1,000 sessions at once in one event loop, 5 id-mapped requests each", false,
-                                           run };
+const struct bench bench_sessions_1000 = { "sessions-1000", "1,000 sessions at once in one event loop, 5 id-mapped requests each",
+                                           false, run };

@@ -67,7 +67,7 @@ int measure(const char *what, const struct contender *contenders, size_t n, unsi
 /* measure_batch() - the median of @n operations, in nanoseconds */
 int64_t measure_batch(operation run, void *data, unsigned n, struct initsync_error *reterr);
 
-/* cpus() - how many this process may use, at most two are counted; pin() - the calling thread to the first of them, or the second */
+/* cpus() - how many this process may use, at most two are counted; pin() - the calling thread to the first or the second of them */
 int cpus(void);
 int pin(int which);
 

@@ -117,7 +117,8 @@ void report_print(const struct report *report) {
                 char target[32] = "", bound[24];
 
                 if (ratio->bound != NO_BOUND)
-                        snprintf(target, sizeof(target), "%s %s", ratio->bound == AT_MOST ? "<=" : ">=", number(ratio->target, bound));
+                        snprintf(target, sizeof(target), "%s %s", ratio->bound == AT_MOST ? "<=" : ">=",
+                                 number(ratio->target, bound));
                 print_row(ratio->what, &found, ratio->over ? "x" : "", target,
                           ratio->bound == NO_BOUND ? "" : met(ratio, &found) ? "pass" : "MISS");
         }
@@ -174,7 +175,8 @@ static struct json_object *json_ratios(const struct report *report) {
 }
 
 struct json_object *report_json(const struct report *report) {
-        struct json_object *object = json_object_new_object(), *figures = json_object_new_array(), *notes = json_object_new_array();
+        struct json_object *object = json_object_new_object(), *figures = json_object_new_array(),
+                           *notes = json_object_new_array();
         size_t i;
 
         add(object, "name", json_object_new_string(report->name));

@@ -54,8 +54,8 @@ static int compare(struct report *report, const struct setting *setting, struct 
                 contenders[n + 2] = contender(report, &operations[n + 2], &duo, two, "the same without JSON");
                 report_ratio(report, contenders[n].series, contenders[n + 1].series, AT_MOST,
                              two ? setting->two_cpus : setting->one_cpu, "ours / floor, %s", two ? "a CPU each" : "one CPU");
-                report_ratio(report, contenders[n].series, contenders[n + 2].series, NO_BOUND, 0, "ours / the same without JSON, %s",
-                             two ? "a CPU each" : "one CPU");
+                report_ratio(report, contenders[n].series, contenders[n + 2].series, NO_BOUND, 0,
+                             "ours / the same without JSON, %s", two ? "a CPU each" : "one CPU");
                 n += 3;
         }
         if (cpus() < 2)
@@ -69,11 +69,12 @@ static int compare(struct report *report, const struct setting *setting, struct 
 static int run_request(struct report *report, struct initsync_error *reterr) {
         const struct setting setting = { true, 1, 10, 100, 40, 1.3, 1.2 };
 
-        report_note(report, "runc: its parent serves such requests only inside of `runc run`, so that no figure can be had of it alone");
+        report_note(report, "runc: its parent serves such requests only inside of `runc run`: no figure can be had of it alone");
         return compare(report, &setting, reterr);
 }
 
-const struct bench bench_request = { "request", "one id-mapped mount request: child, parent, descriptor in the child", false, run_request };
+const struct bench bench_request = { "request", "one id-mapped mount request: child, parent, descriptor in the child", false,
+                                     run_request };
 
 static int run_plain(struct report *report, struct initsync_error *reterr) {
         const struct setting setting = { false, 1, 10, 100, 40, 1.4, 1.4 };
@@ -100,7 +101,8 @@ static int64_t do_json(void *data, struct initsync_error *reterr) {
 }
 
 static int measure_json(struct report *report, struct initsync_error *reterr) {
-        static enum bare_json parts[BARE_JSON_PARTS] = { BARE_PRINT_REQUEST, BARE_PARSE_REQUEST, BARE_PRINT_ANSWER, BARE_PARSE_ANSWER };
+        static enum bare_json parts[BARE_JSON_PARTS] = { BARE_PRINT_REQUEST, BARE_PARSE_REQUEST, BARE_PRINT_ANSWER,
+                                                         BARE_PARSE_ANSWER };
         static const char *const names[BARE_JSON_PARTS] = { "json-c: print the request", "json-c: print the request and parse it",
                                                             "json-c: print the answer", "json-c: parse the answer" };
         struct contender contenders[BARE_JSON_PARTS];

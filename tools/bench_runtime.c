@@ -33,7 +33,8 @@ void runtime_ours(struct runtime *runtime, const char *bundle) {
 }
 
 void runtime_crun(struct runtime *runtime, const char *bundle) {
-        const char *const argv[] = { "crun", "--root", BENCH_PLACE "/crun", "--cgroup-manager=disabled", "run", "--bundle", bundle, NULL };
+        const char *const argv[] = { "crun", "--root", BENCH_PLACE "/crun", "--cgroup-manager=disabled", "run", "--bundle", bundle,
+                                     NULL };
 
         *runtime = (struct runtime){ .name = "crun" };
         set_argv(runtime, argv);

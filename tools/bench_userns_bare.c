@@ -67,8 +67,8 @@ static int write_maps(pid_t pid, const struct bench_maps *maps, struct initsync_
 int bare_userns(const struct bench_maps *maps, struct initsync_error *reterr) {
         _Alignas(16) char stack[16384];
         int pidfd = -1, fd, r;
-        pid_t pid = bare_clone(wait_for_ever, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_NEWUSER | KERNEL_CLONE_PIDFD, NULL,
-                               &pidfd);
+        pid_t pid = bare_clone(wait_for_ever, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_NEWUSER | KERNEL_CLONE_PIDFD,
+                               NULL, &pidfd);
 
         if (pid < 0)
                 return fault_call(reterr, -errno, "clone", "user namespace");

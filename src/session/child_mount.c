@@ -48,8 +48,8 @@ static int encode(struct batch *batch, struct initsync_error *reterr) {
 }
 
 /*
- * 1 when there is no room for it now, while answers are due: these are read then. A child that waited to send meanwhile would at last
- * stop a parent that waits to send, too, and with it itself.
+ * 1 when there is no room for it now, while answers are due: these are read then. A child that waited to send meanwhile would at
+ * last stop a parent that waits to send, too, and with it itself.
  */
 static int send_next(struct batch *batch, struct initsync_error *reterr) {
         int ahead = batch->sent > batch->answered, r = batch->packet ? 0 : encode(batch, reterr);

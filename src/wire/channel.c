@@ -64,7 +64,7 @@ static int receive(struct channel *channel, int wait, uint64_t deadline, char *t
         int r;
 
         for (;; wait = 0) {
-                r = packet_receive_fd(channel->socket, wait, to, size, ret_fd, &why);
+                r = (wait ? packet_await_fd : packet_receive_fd)(channel->socket, to, size, ret_fd, &why);
                 if (r == -EINTR)
                         continue;
                 if (r != -EAGAIN)

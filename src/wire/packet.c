@@ -153,7 +153,7 @@ int packet_set_timeout(int socket, int timeout_ms) {
         return sys_setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 }
 
-int packet_receive_fd(int socket, int wait, void *data, size_t size, int *ret_fd, const char **ret_why) {
+static int receive_fd(int socket, int wait, void *data, size_t size, int *ret_fd, const char **ret_why) {
         alignas(struct cmsghdr) char control[CMSG_SPACE(LIMIT_FDS * sizeof(int))];
         struct iovec part = { data, size };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
@@ -184,4 +184,12 @@ int packet_receive_fd(int socket, int wait, void *data, size_t size, int *ret_fd
         }
         *ret_fd = fd_take(&fd);
         return (int)r;
+}
+
+int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why) {
+        return receive_fd(socket, 0, data, size, ret_fd, ret_why);
+}
+
+int packet_await_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why) {
+        return receive_fd(socket, 1, data, size, ret_fd, ret_why);
 }

@@ -43,11 +43,13 @@ int packet_receive_raw(int socket, void *data, size_t size, int fds[static PACKE
 
 /*
  * packet_receive_fd() - the next packet, with at most one descriptor (*@ret_fd, else -1)
- * @wait:       for as long as packet_set_timeout() said; then -EAGAIN, and -EINTR when a signal came
  *
  * Return: as packet_receive(); -EPROTO also for several, which are closed; -EMFILE when it did not fit in the table.
  */
-int packet_receive_fd(int socket, int wait, void *data, size_t size, int *ret_fd, const char **ret_why);
+int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why);
+
+/* packet_await_fd() - the same, waiting for as long as packet_set_timeout() said: then -EAGAIN, and -EINTR when a signal came */
+int packet_await_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why);
 
 /* packet_set_timeout() - how long a receiver waits from now on, negative for ever; 0 or a negative errno */
 int packet_set_timeout(int socket, int timeout_ms);
