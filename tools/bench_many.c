@@ -270,7 +270,7 @@ static int run(struct report *report, struct initsync_error *reterr) {
         report_ratio(report, floor, floor_few, NO_BOUND, 0, "the same of the floor");
         report_ratio(report, mine, floor, NO_BOUND, 0, "ours / floor, %u sessions", many);
         if (r == 0)
-                r = measure(report->name, contenders, 4, report_rounds(report, 8), reterr);
+                r = measure(report->name, contenders, 4, report_rounds(report, 3), reterr);
         for (i = 0; i < 4; i++)
                 end_crowd(&crowds[i]);
         if (r < 0 || !bench_is_root())
