@@ -85,8 +85,10 @@ PYTHON_TESTS = \
 	tests/doc-fragments.py \
 	tests/model.py \
 	tests/peer/selftest.py \
+	tests/system-calls.py \
 	tests/tool-bad-input.py \
 	tests/tool-console.py \
+	tests/tool-bench.py \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
 	tests/tool-hang.py \
@@ -116,6 +118,10 @@ PYTHON_TESTS = \
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall
 tests_support_deny_syscall_LDADD =
+
+# Whose system calls are counted.
+check_PROGRAMS += tests/support/operations
+tests_support_operations_LDADD = libinitsync.la
 
 # What runs inside of containers. Without sanitizers, which cannot be linked statically.
 if HAVE_STATIC
@@ -247,6 +253,7 @@ AM_TESTS_ENVIRONMENT = \
 	CXX='$(TEST_CXX)'; export CXX; \
 	NM='$(NM)'; export NM; \
 	RAW_OBJECTS='$(libraw_la_OBJECTS)'; export RAW_OBJECTS; \
+	SANITIZERS='$(with_sanitizers)'; export SANITIZERS; \
 	EXAMPLES='$(EXAMPLES)'; export EXAMPLES;
 if HAVE_CXX
 TEST_CXX = $(CXX)

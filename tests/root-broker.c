@@ -145,6 +145,42 @@ static void descriptors_go_along(void) {
         joined_stop(&joined, -1);
 }
 
+/* A user namespace with a mark is sent once: what comes with the same mark is not even looked at. */
+static void marked_namespace_stays(void) {
+        static const struct {
+                int fd;
+                unsigned mark;
+                uid_t owner;
+        } steps[] = { { 0, 1, 100003 }, { 1, 1, 100003 }, { 1, 2, 200003 }, { 0, 0, 100003 }, { 0, 2, 200003 }, { 0, 3, 100003 } };
+        struct source_request request = { .userns_fd = -1, .source_fd = -1, .any_view = 1 };
+        struct joined joined;
+        char path[256];
+        int fds[2], fd;
+        size_t i;
+
+        snprintf(path, sizeof(path), "%.200s", path_of("source"));
+        request.path = path;
+        for (i = 0; i < 2; i++) {
+                const struct initsync_idmap map = { 0, 100000 * ((uint32_t)i + 1), 65536 };
+
+                assert(initsync_userns_open(&map, 1, &map, 1, &fds[i], NULL) == 0);
+        }
+        joined_start(&joined, own_map);
+        for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+                request.userns_fd = fds[steps[i].fd];
+                request.userns_mark = steps[i].mark;
+                assert(broker_post(&joined.broker, &request, path, strlen(path)) == 0);
+                fd = joined_receive(&joined, name, sizeof(name));
+                assert(owner(fd, "file") == steps[i].owner);
+                close(fd);
+                while (broker_collect(&joined.broker))
+                        ;
+        }
+        close(fds[0]);
+        close(fds[1]);
+        joined_stop(&joined, -1);
+}
+
 /* A28, and what other sessions of this process would miss: their ends of file. */
 static void holds_nothing_else(void) {
         char text[8192];
@@ -296,6 +332,7 @@ int main(int argc, char **argv) {
                 FORKED(in_order, 0),
                 FORKED(a_thousand, 0),
                 FORKED(descriptors_go_along, FORKED_ROOT),
+                FORKED(marked_namespace_stays, FORKED_ROOT),
                 FORKED(holds_nothing_else, 0),
                 FORKED(without_close_range, 0),
                 FORKED(leaves_us_alone, 0),

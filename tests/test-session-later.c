@@ -7,6 +7,7 @@
 #include "support/place.h"
 
 #include <initsync.h>
+#include "session/parent.h"
 
 /* Callbacks: those that answer later, those that refuse, and who is told. */
 
@@ -133,6 +134,47 @@ static void test_asked_stays_valid(void **state) {
         assert_string_equal(later_asked->source, "/");
         duo.later = DUO_NONE;
         assert_int_equal(initsync_parent_resume(duo.parent, -EACCES, NULL), 0);
+        duo_run(&duo);
+        duo_failed(&duo, -EACCES, INITSYNC_STAGE_CALLBACK, INITSYNC_STEP_MOUNTS, "allow");
+        duo_end(&duo);
+}
+
+#define LONG 130000             /* of LIMIT_REQUEST's 131,072 */
+
+static int asks_at_length(int socket, void *arg) {
+        static const char end[] = "\",\"source\":\"/\",\"destination\":\"/mnt\",\"device\":\"bind\",\"flags\":4096}}";
+        char *packet = malloc(LONG + 2 * sizeof(end));
+        int n = sprintf(packet, "{\"type\":\"procMountPlease\",\"flags\":0,\"arg\":{\"data\":\"");
+
+        (void)arg;
+        memset(packet + n, 'x', LONG);
+        memcpy(packet + n + LONG, end, sizeof(end));
+        BARE_CHECK(bare_send(socket, packet) == 0);
+        free(packet);
+        return bare_receive(socket, (char[4096]){ 0 }, 4096, NULL) <= 0;
+}
+
+/* What a long request took of the receive buffer goes back, but not while a callback still reads in it. */
+static void test_long_request(void **state) {
+        struct duo duo;
+        int i;
+
+        (void)state;
+        duo_init(&duo);
+        duo.later = DUO_ALLOW;
+        duo.on_allow = keep_for_later;
+        duo_start(&duo, asks_at_length, NULL);
+        for (i = 0; i < 2000 && !duo.calls[DUO_ALLOW]; i++) {
+                assert_int_equal(initsync_parent_dispatch(duo.parent, NULL), 1);
+                usleep(1000);
+        }
+        assert_string_equal(later_asked->source, "/");
+        for (i = 10000; i < LONG; i += 1000)
+                assert_int_equal(duo.parent->packet[i], 'x');
+        duo.later = DUO_NONE;
+        assert_int_equal(initsync_parent_resume(duo.parent, -EACCES, NULL), 0);
+        for (i = 70000; i < 75000 && sysconf(_SC_PAGESIZE) <= 16384; i += 1000)
+                assert_int_equal(duo.parent->packet[i], 0);
         duo_run(&duo);
         duo_failed(&duo, -EACCES, INITSYNC_STAGE_CALLBACK, INITSYNC_STEP_MOUNTS, "allow");
         duo_end(&duo);
@@ -337,6 +379,7 @@ int main(void) {
                 left_test(test_seccomp_later),
                 left_test(test_allow_later),
                 left_test(test_asked_stays_valid),
+                left_test(test_long_request),
                 left_test(test_refusals),
                 left_test(test_no_callbacks),
                 left_test(test_positive_answer),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <initsync.h>
+#include "bench.h"
 #include "commands.h"
 #include "demo.h"
 #include "options.h"
@@ -98,6 +99,7 @@ static const struct command {
         { "features", "",
           "Prints what this kernel offers, as a JSON object: each feature is true, false or \"not permitted\".",
           NULL, features_main, COMMAND_FEATURES, 0 },
+        { "bench", BENCH_USAGE, BENCH_HELP, bench_main, NULL, 0, 0 },
         { "help", "[COMMAND]", "This text, or that of COMMAND.", help_main, NULL, 0, 0 },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include "base/error.h"
 #include "base/idmap.h"
@@ -27,16 +26,43 @@ static void sort(struct initsync_idmap *e, size_t n, int outside) {
         }
 }
 
-static int overlap(const struct initsync_idmap *extents, size_t n, int outside) {
-        struct initsync_idmap sorted[INITSYNC_IDMAP_MAX];
+/* Each begins where the one before it has ended, or later. */
+static int ascends(const struct initsync_idmap *e, size_t n, int outside) {
         size_t i;
 
+        for (i = 1; i < n; i++)
+                if (key(&e[i], outside) < key(&e[i - 1], outside) ||
+                    key(&e[i], outside) - key(&e[i - 1], outside) < e[i - 1].count)
+                        return 0;
+        return 1;
+}
+
+/* Most maps are in order already; a request is checked on both sides. */
+static int overlap(const struct initsync_idmap *extents, size_t n, int outside) {
+        struct initsync_idmap sorted[INITSYNC_IDMAP_MAX];
+
+        if (ascends(extents, n, outside))
+                return 0;
         memcpy(sorted, extents, n * sizeof(*extents));
         sort(sorted, n, outside);
-        for (i = 1; i < n; i++)
-                if (key(&sorted[i], outside) - key(&sorted[i - 1], outside) < sorted[i - 1].count)
-                        return 1;
-        return 0;
+        return !ascends(sorted, n, outside);
+}
+
+static size_t digits(uint32_t number) {
+        size_t n = 1;
+
+        while (number /= 10)
+                n++;
+        return n;
+}
+
+/* The length of a map's text, without its NUL. */
+static size_t text_length(const struct initsync_idmap *e, size_t n) {
+        size_t i, length = 0;
+
+        for (i = 0; i < n; i++)
+                length += digits(e[i].inside) + digits(e[i].outside) + digits(e[i].count) + 3;
+        return length;
 }
 
 static int check_extent(const struct initsync_idmap *e, size_t i, const char *name, struct initsync_error *reterr) {
@@ -51,7 +77,6 @@ static int check_extent(const struct initsync_idmap *e, size_t i, const char *na
 }
 
 int idmap_check(const struct initsync_idmap *extents, size_t n, const char *name, struct initsync_error *reterr) {
-        char text[IDMAP_TEXT_MAX];
         size_t i;
         int r, outside;
 
@@ -69,7 +94,7 @@ int idmap_check(const struct initsync_idmap *extents, size_t n, const char *name
                 if (overlap(extents, n, outside))
                         return error_say(reterr, -EINVAL, INITSYNC_STAGE_WIRE, NULL, NULL, "%s: extents overlap %s", name,
                                          outside ? "outside" : "inside");
-        if (idmap_text(extents, n, text) < 0)
+        if (text_length(extents, n) >= IDMAP_TEXT_MAX)
                 return error_say(reterr, -E2BIG, INITSYNC_STAGE_WIRE, NULL, NULL,
                                  "%s: %zu extents are more than the 4095 bytes that a map file takes", name, n);
         return 0;
@@ -83,18 +108,28 @@ int idmap_equal(const struct initsync_idmap *a, size_t n_a, const struct initsyn
         return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof(*a)) == 0);
 }
 
+static char *put_number(char *to, uint32_t number, char after) {
+        size_t n = digits(number), i;
+
+        for (i = n; i > 0; i--, number /= 10)
+                to[i - 1] = (char)('0' + number % 10);
+        to[n] = after;
+        return to + n + 1;
+}
+
 int idmap_text(const struct initsync_idmap *extents, size_t n, char text[static IDMAP_TEXT_MAX]) {
-        size_t i, used = 0;
+        char *to = text;
+        size_t i;
 
+        if (text_length(extents, n) >= IDMAP_TEXT_MAX)
+                return -E2BIG;
         for (i = 0; i < n; i++) {
-                int more = snprintf(text + used, IDMAP_TEXT_MAX - used, "%u %u %u\n", extents[i].inside, extents[i].outside,
-                                    extents[i].count);
-
-                if (more < 0 || (size_t)more >= IDMAP_TEXT_MAX - used)
-                        return -E2BIG;
-                used += (size_t)more;
+                to = put_number(to, extents[i].inside, ' ');
+                to = put_number(to, extents[i].outside, ' ');
+                to = put_number(to, extents[i].count, '\n');
         }
-        return (int)used;
+        *to = '\0';
+        return (int)(to - text);
 }
 
 static int parse_extent(const char **text, struct initsync_idmap *ret) {

@@ -76,14 +76,20 @@ int broker_start(struct broker *broker, int socket, int pidfd, const char *answe
                 unmap(server);
                 return r;
         }
-        *server = (struct server){ .control = theirs, .socket = socket, .pidfd = pidfd, .embedder = sys_getpid(),
-                                   .answer = answer, .n_answer = n_answer };
+        /* The mapping is all zeros; to write them again would take memory for slots that most sessions never use. */
+        server->control = theirs;
+        server->socket = socket;
+        server->pidfd = pidfd;
+        server->embedder = sys_getpid();
+        server->answer = answer;
+        server->n_answer = n_answer;
         r = task_start(0, (char *)mapping_of(server) + GUARD, STACK, server_run, server, &broker->task, &broker->failed);
         if (r < 0) {
                 unmap(server);
                 return r;
         }
         broker->server = server;
+        broker->userns_mark = 0;
         broker->control = fd_take(&ours);
         return 0;
 }
@@ -103,14 +109,16 @@ static int send_order(struct broker *broker, uint32_t slot, const struct source_
                 struct cmsghdr header;
                 char space[CMSG_SPACE(2 * sizeof(int))];
         } control;
-        struct server_order order = { slot };
+        struct server_order order = { slot, request->userns_mark, 0 };
         struct iovec part = { &order, sizeof(order) };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
         int *fds = (int *)(void *)CMSG_DATA(&control.header), n = 0;
         ssize_t r;
 
-        if (request->userns_fd >= 0)
+        if (request->userns_fd >= 0 && (!request->userns_mark || request->userns_mark != broker->userns_mark)) {
+                order.has_userns = 1;
                 fds[n++] = request->userns_fd;
+        }
         if (request->source_fd >= 0)
                 fds[n++] = request->source_fd;
         if (n) {
@@ -122,7 +130,11 @@ static int send_order(struct broker *broker, uint32_t slot, const struct source_
         do
                 r = sys_sendmsg(broker->control, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
         while (r == -EINTR);
-        return r < 0 ? (int)r : 0;
+        if (r < 0)
+                return (int)r;
+        if (order.has_userns && order.userns_mark)
+                broker->userns_mark = order.userns_mark;
+        return 0;
 }
 
 int broker_post(struct broker *broker, const struct source_request *request, const char *name, size_t n_name) {

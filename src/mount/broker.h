@@ -16,6 +16,7 @@ struct broker {
         const char *failed;     /* the system call that broker_start() failed in */
         unsigned posted;        /* orders given so far; their slot is the number modulo SERVER_SLOTS */
         unsigned collected;     /* of these, how many have been collected */
+        unsigned userns_mark;   /* of the user namespace that the task has kept */
 };
 
 /* broker_init() - no task yet */

@@ -8,6 +8,7 @@
 struct run {
         struct server *server;
         int root;               /* the embedder's root directory; -1 until the namespace is joined */
+        int userns;             /* the user namespace that was marked last, or -1 */
         int embedder;           /* pidfd: readable when the whole embedding process has died */
 };
 
@@ -169,8 +170,8 @@ RAW static int answer(struct run *run, struct server_slot *slot, int tree) {
         return r < 0 ? source_fail(&slot->result, r, SOURCE_SENDMSG) : 0;
 }
 
-RAW static void close_fds(struct source_request *request) {
-        if (request->userns_fd >= 0)
+RAW static void close_fds(const struct run *run, struct source_request *request) {
+        if (request->userns_fd >= 0 && request->userns_fd != run->userns)
                 sys_close(request->userns_fd);
         if (request->source_fd >= 0)
                 sys_close(request->source_fd);
@@ -183,9 +184,18 @@ RAW static int serve(struct run *run, struct server_slot *slot) {
                 r = answer(run, slot, tree);
                 sys_close(tree);
         }
-        close_fds(&slot->request);
+        close_fds(run, &slot->request);
         set_state(slot, r < 0 ? SERVER_FAILED : SERVER_DONE);   /* from here on the slot is the broker's */
         return r;
+}
+
+RAW static int take_userns(struct run *run, int fd, unsigned mark) {
+        if (mark) {
+                if (run->userns >= 0)
+                        sys_close(run->userns);
+                run->userns = fd;
+        }
+        return fd;
 }
 
 /* Nothing can be served any more; read by the embedder once the control socket is at its end. */
@@ -227,7 +237,7 @@ RAW static struct server_slot *next_order(struct run *run) {
         slot = &run->server->slots[order.slot];
         fds = (const int *)(const void *)CMSG_DATA(&control.header);
         if (slot->request.userns_fd >= 0)
-                slot->request.userns_fd = *fds++;
+                slot->request.userns_fd = order.has_userns ? take_userns(run, *fds++, order.userns_mark) : run->userns;
         if (slot->request.source_fd >= 0)
                 slot->request.source_fd = *fds;
         return slot;
@@ -243,7 +253,7 @@ RAW static void tell(struct run *run) {
 }
 
 RAW int server_run(void *arg) {
-        struct run run = { .server = arg, .root = -1 };
+        struct run run = { .server = arg, .root = -1, .userns = -1 };
         struct server *server = arg;
         int keep[4];
         struct server_slot *slot;

@@ -44,9 +44,12 @@ struct server {
         struct server_slot slots[SERVER_SLOTS];
 };
 
-/* What goes over the control socket, beside the descriptors that the request names (userns_fd, source_fd, in this order). */
+/*
+ * What goes over the control socket, beside the descriptors that the request names (userns_fd, source_fd, in this order). A user
+ * namespace with a mark is kept until one with another comes, and need not be sent again.
+ */
 struct server_order {
-        uint32_t slot;
+        uint32_t slot, userns_mark, has_userns;
 };
 
 /* server_run() - the task's main function; @server is a struct server */

@@ -31,6 +31,7 @@ struct source_request {
         uint64_t flags;                 /* INITSYNC_MOUNT_* */
         uint64_t attr_set, attr_clr, propagation;
         int userns_fd, source_fd;       /* -1 for none */
+        unsigned userns_mark;           /* the same number for the same user namespace; 0: it will not be asked for again */
         int counted;                    /* its mounts are not too many: culprit_count_below() said so */
         int any_view;                   /* what the child sees at @path need not be what the embedder sees there */
 };

@@ -102,6 +102,9 @@ static const char *read_number(const char *text, uint32_t *ret) {
         return text;
 }
 
+/* The kernel gives as many lines as fit into a page at once: after so few bytes no other was left. */
+#define READ_SHORT 2048
+
 /* 1, 0, or a negative errno. */
 static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted) {
         struct initsync_idmap got[INITSYNC_IDMAP_MAX], want[INITSYNC_IDMAP_MAX];
@@ -110,8 +113,11 @@ static int same_map(int fd, const struct initsync_idmap *wanted, size_t n_wanted
         size_t used = 0, n = 0;
         ssize_t r;
 
-        while ((r = sys_pread(fd, text + used, sizeof(text) - 1 - used, (off_t)used)) > 0 || r == -EINTR)
+        while ((r = sys_pread(fd, text + used, sizeof(text) - 1 - used, (off_t)used)) > 0 || r == -EINTR) {
                 used += r > 0 ? (size_t)r : 0;
+                if (r > 0 && r < READ_SHORT)
+                        break;
+        }
         if (r < 0)
                 return (int)r;
         text[used] = '\0';

@@ -83,6 +83,16 @@ static int find(struct initsync_userns_cache *cache, const struct initsync_idmap
         return -ENOENT;
 }
 
+static int find_locked(struct initsync_userns_cache *cache, const struct initsync_idmap *uids, size_t n_uids,
+                       const struct initsync_idmap *gids, size_t n_gids) {
+        int r;
+
+        pthread_mutex_lock(&cache->lock);
+        r = find(cache, uids, n_uids, gids, n_gids);
+        pthread_mutex_unlock(&cache->lock);
+        return r;
+}
+
 /* With the lock held: forget the one that was not used for longest. */
 static void drop_last(struct initsync_userns_cache *cache) {
         struct entry **at = &cache->first;
@@ -137,8 +147,15 @@ PUBLIC int initsync_userns_cache_get(struct initsync_userns_cache *cache, const 
                                      const struct initsync_idmap *gids, size_t n_gids, int *ret_fd,
                                      struct initsync_error *reterr) {
         struct initsync_idmap u[INITSYNC_IDMAP_MAX], g[INITSYNC_IDMAP_MAX];
-        int fd, r = idmap_check(uids, n_uids, "uid map", reterr);
+        int fd, r;
 
+        /* As they are: what equals a map that is kept has been checked, and is canonical. */
+        r = find_locked(cache, uids, n_uids, gids, n_gids);
+        if (r >= 0) {
+                *ret_fd = r;
+                return 0;
+        }
+        r = idmap_check(uids, n_uids, "uid map", reterr);
         if (r >= 0)
                 r = idmap_check(gids, n_gids, "gid map", reterr);
         if (r < 0)
@@ -147,9 +164,7 @@ PUBLIC int initsync_userns_cache_get(struct initsync_userns_cache *cache, const 
         memcpy(g, gids, n_gids * sizeof(*g));
         idmap_sort(u, n_uids);
         idmap_sort(g, n_gids);
-        pthread_mutex_lock(&cache->lock);
-        r = find(cache, u, n_uids, g, n_gids);
-        pthread_mutex_unlock(&cache->lock);
+        r = find_locked(cache, u, n_uids, g, n_gids);
         if (r == -ENOENT) {
                 /* Without the lock: other maps need not wait for this one. */
                 r = initsync_userns_open(u, n_uids, g, n_gids, &fd, reterr);

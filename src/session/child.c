@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,9 +40,10 @@ PUBLIC int initsync_child_new(struct initsync_child **ret_child, int socket_fd, 
         r = socket_fd >= 0 && socket < 0 ? socket : packet_check_socket(socket);
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "getsockopt", NULL, "socket: expected AF_UNIX, SOCK_SEQPACKET");
-        child = calloc(1, sizeof(*child));
+        child = malloc(sizeof(*child));
         if (!child)
                 return error_set(reterr, -ENOMEM, INITSYNC_STAGE_WIRE, "malloc", NULL, "conversation");
+        memset(child, 0, offsetof(struct initsync_child, channel.packet));
         /* With the parent's end open in here too, nobody would ever see end-of-file. */
         fd_close(options->parent_fd);
         sys_fcntl(socket, F_SETFD, FD_CLOEXEC); /* one that was inherited through exec must not reach the container */
@@ -113,13 +115,10 @@ static int read_last_words(struct initsync_child *child, struct initsync_error *
         return 1;
 }
 
-int child_send(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
-               struct initsync_error *reterr) {
+/* What became of a packet. */
+static int sent(struct initsync_child *child, enum message_type type, int r, struct initsync_error *reterr) {
         struct initsync_error error;
-        int r;
 
-        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, n);
-        r = channel_send(&child->channel, packet, n, -1, child->timeout_ms);
         if (r == 0) {
                 child->step = turn_next(child->step, TURN_CHILD, type);
                 return 0;
@@ -133,6 +132,23 @@ int child_send(struct initsync_child *child, enum message_type type, const char 
         else
                 error_set(&error, r, INITSYNC_STAGE_WIRE, "sendmsg", NULL, "sending %s", message_name(type));
         return child_fail(child, &error, reterr);
+}
+
+int child_send(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
+               struct initsync_error *reterr) {
+        trace_packet(&child->trace, child->trace.callback ? clock_now() : 0, 1, packet, n);
+        return sent(child, type, channel_send(&child->channel, packet, n, -1, child->timeout_ms), reterr);
+}
+
+int child_send_ahead(struct initsync_child *child, enum message_type type, const char *packet, size_t n,
+                     struct initsync_error *reterr) {
+        uint64_t now = child->trace.callback ? clock_now() : 0;
+        int r = packet_send(child->channel.socket, packet, n, -1);
+
+        if (r == -EAGAIN)
+                return 1;
+        trace_packet(&child->trace, now, 1, packet, n);
+        return sent(child, type, r == -EPIPE ? -ECONNRESET : r, reterr);
 }
 
 int child_receive(struct initsync_child *child, enum message_type type, int timeout_ms, struct message *ret, int *ret_fd,

@@ -47,12 +47,19 @@ static int encode(struct batch *batch, struct initsync_error *reterr) {
         return 0;
 }
 
+/*
+ * 1 when there is no room for it now, while answers are due: these are read then. A child that waited to send meanwhile would at
+ * last stop a parent that waits to send, too, and with it itself.
+ */
 static int send_next(struct batch *batch, struct initsync_error *reterr) {
-        int r = encode(batch, reterr);
+        int ahead = batch->sent > batch->answered, r = batch->packet ? 0 : encode(batch, reterr);
 
         if (r < 0)
                 return r;
-        r = child_send(batch->child, MESSAGE_MOUNT_PLEASE, batch->packet, (size_t)batch->n_packet, reterr);
+        r = (ahead ? child_send_ahead : child_send)(batch->child, MESSAGE_MOUNT_PLEASE, batch->packet, (size_t)batch->n_packet,
+                                                    reterr);
+        if (r > 0)
+                return r;
         free(batch->packet);
         batch->packet = NULL;
         if (r == 0)
@@ -128,25 +135,12 @@ static int receive_next(struct batch *batch, struct initsync_error *reterr) {
         return finish(batch, fd, &answer, reterr);
 }
 
-/*
- * Only while nothing waits to be read, and there is room: a child that sends, or waits to send, while answers pile up would at last
- * stop a parent that waits to send, too, and with it itself.
- */
-static int may_send_ahead(const struct channel *channel) {
-        struct pollfd poll = { .fd = channel->socket, .events = POLLIN | POLLOUT };
-        static const struct timespec now;
-
-        return sys_poll(&poll, 1, &now) > 0 && poll.revents == POLLOUT;
-}
-
 static int run(struct batch *batch, struct initsync_error *reterr) {
         int r;
 
         while (batch->answered < batch->n) {
-                if (batch->sent < batch->n && batch->sent - batch->answered < LIMIT_AHEAD &&
-                    (batch->sent == batch->answered || may_send_ahead(&batch->child->channel)))
-                        r = send_next(batch, reterr);
-                else
+                r = batch->sent < batch->n && batch->sent - batch->answered < LIMIT_AHEAD ? send_next(batch, reterr) : 1;
+                if (r > 0)
                         r = receive_next(batch, reterr);
                 if (r < 0)
                         return r;
@@ -183,6 +177,7 @@ PUBLIC int initsync_child_mounts(struct initsync_child *child, const struct init
                         fd_close(batch.fds[--batch.answered]);
                 r = give_up(&batch, r, &error, reterr);
         }
+        free(batch.packet);
         free(batch.fds);
         return r;
 }

@@ -59,6 +59,7 @@ static void remember_map(struct initsync_parent *parent, int fd, const struct in
 
         fd_close(parent->userns_fd);
         parent->userns_fd = fd;
+        parent->userns_mark++;
         free(parent->last_maps);
         parent->last_maps = maps;
         parent->n_last_uids = maps ? mount->n_uids : 0;         /* no memory: remembered as a map that no mount has */
@@ -69,12 +70,13 @@ static void remember_map(struct initsync_parent *parent, int fd, const struct in
         }
 }
 
-/* The user namespace of a mount: a descriptor that stays the session's; -1 for none. 0 or a negative errno. */
-static int userns_of(struct initsync_parent *parent, const struct initsync_mount *mount, int *ret) {
+/* The user namespace of a mount: a descriptor that stays the session's, and its mark; -1 for none. 0 or a negative errno. */
+static int userns_of(struct initsync_parent *parent, const struct initsync_mount *mount, struct source_request *request) {
         struct initsync_error error;
         int fd, r;
 
-        *ret = mount->userns_fd;
+        request->userns_fd = mount->userns_fd;
+        request->userns_mark = 0;
         if (mount->userns_fd >= 0 || !mount->n_uids)
                 return 0;
         if (!is_last_map(parent, mount)) {
@@ -90,7 +92,8 @@ static int userns_of(struct initsync_parent *parent, const struct initsync_mount
                 }
                 remember_map(parent, fd, mount);
         }
-        *ret = parent->userns_fd;
+        request->userns_fd = parent->userns_fd;
+        request->userns_mark = parent->userns_mark;
         return 0;
 }
 
@@ -99,7 +102,7 @@ static void post(struct initsync_parent *parent, struct source_request *request,
         unsigned pending;
         int r;
 
-        if (start_task(parent) < 0 || userns_of(parent, mount, &request->userns_fd) < 0)
+        if (start_task(parent) < 0 || userns_of(parent, mount, request) < 0)
                 return;
         request->source_fd = mount->source_fd;
         pending = broker_pending(&parent->broker);

@@ -142,6 +142,7 @@ PUBLIC int initsync_parent_new(struct initsync_parent **ret_parent, int socket_f
         parent->unsent = -1;
         parent->socket = socket;
         fd_take(&socket);
+        parent->touched = 0;
         error_clear(&parent->error);
         broker_init(&parent->broker);
         copy_options(parent, options);

@@ -54,6 +54,7 @@ struct initsync_parent {
 
         struct initsync_userns_cache *cache;            /* in use; the session's own when options.userns_cache is NULL */
         int userns_fd;                                  /* of the last map served, whose maps are the two below */
+        unsigned userns_mark;                           /* another for each such map */
         struct initsync_idmap *last_maps;
         size_t n_last_uids, n_last_gids;
 
@@ -76,6 +77,7 @@ struct initsync_parent {
         struct initsync_error error;
 
         struct message_mount mount;
+        size_t touched;         /* bytes of @packet that hold memory */
         char packet[LIMIT_REQUEST + 1];
 };
 

@@ -248,6 +248,8 @@ static int receive_one(struct initsync_parent *parent) {
         } else if (r < 0) {
                 receive_failed(parent, r, why);
         } else {
+                if ((size_t)r > parent->touched)
+                        parent->touched = (size_t)r;
                 parent_collect(parent); /* what this message answers to comes before it in the trace */
                 if (parent->phase == PARENT_TALKING)
                         handle(parent, (size_t)r);
@@ -256,9 +258,11 @@ static int receive_one(struct initsync_parent *parent) {
 }
 
 int parent_receive(struct initsync_parent *parent) {
-        int i;
+        int i, ahead = 1;
 
-        for (i = 0; i < BURST; i++) {
+        for (i = 0; i < BURST && ahead; i++) {
+                /* One that asks for one mount after the other has not sent the next yet: to look for it would be in vain. */
+                ahead = parent->broker.server && broker_pending(&parent->broker);
                 if (parent->phase != PARENT_TALKING || parent->eof || !parent_can_read(parent) || !receive_one(parent))
                         return 0;
                 if (parent->step != INITSYNC_STEP_MOUNTS)

@@ -43,14 +43,30 @@ int channel_send(struct channel *channel, const char *data, size_t n, int fd, in
         }
 }
 
-/* One packet, waiting for it; an EAGAIN after poll(2) said otherwise is a wait more. */
-static int receive(struct channel *channel, uint64_t deadline, char *to, size_t size, int *ret_fd,
+/*
+ * Whether recvmsg(2) itself may wait, which is one call instead of three. The time is set when it is another than last time; where
+ * that is not possible poll(2) waits.
+ */
+static int can_wait(struct channel *channel, int timeout_ms) {
+        if (timeout_ms == 0)
+                return 0;
+        if (!channel->waits || channel->timeout_ms != timeout_ms) {
+                channel->waits = packet_set_timeout(channel->socket, timeout_ms) == 0;
+                channel->timeout_ms = timeout_ms;
+        }
+        return channel->waits;
+}
+
+/* One packet, waiting for it, at first in recvmsg(2) if @wait; an EAGAIN after poll(2) said otherwise is a wait more. */
+static int receive(struct channel *channel, int wait, uint64_t deadline, char *to, size_t size, int *ret_fd,
                    struct initsync_error *reterr) {
         const char *why = NULL;
         int r;
 
-        for (;;) {
-                r = packet_receive_fd(channel->socket, to, size, ret_fd, &why);
+        for (;; wait = 0) {
+                r = (wait ? packet_await_fd : packet_receive_fd)(channel->socket, to, size, ret_fd, &why);
+                if (r == -EINTR)
+                        continue;
                 if (r != -EAGAIN)
                         break;
                 r = wait_until(channel->socket, POLLIN, deadline);
@@ -89,7 +105,7 @@ static int is_error_instead(struct channel *channel, int n, struct message *ret)
 static int receive_descriptor(struct channel *channel, uint64_t deadline, struct message *ret, int *ret_fd,
                               struct initsync_error *reterr) {
         _cleanup_fd_ int fd = -1;
-        int n = receive(channel, deadline, channel->name, sizeof(channel->name) - 1, &fd, reterr);
+        int n = receive(channel, 0, deadline, channel->name, sizeof(channel->name) - 1, &fd, reterr);
 
         if (n < 0)
                 return n;
@@ -110,7 +126,7 @@ int channel_receive(struct channel *channel, int timeout_ms, struct message *ret
         uint64_t deadline = clock_deadline(timeout_ms);
         _cleanup_fd_ int fd = -1;
         struct message message;
-        int r = receive(channel, deadline, channel->packet, LIMIT_ANSWER, &fd, reterr);
+        int r = receive(channel, can_wait(channel, timeout_ms), deadline, channel->packet, LIMIT_ANSWER, &fd, reterr);
 
         if (r < 0)
                 return r;

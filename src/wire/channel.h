@@ -11,11 +11,12 @@
 
 struct channel {
         int socket;
+        int waits;                              /* packet_set_timeout() has been told @timeout_ms */
+        int timeout_ms;
+        size_t n_kept, n_name;
         char packet[LIMIT_ANSWER + 1];          /* the last message received; its strings lie here */
         char kept[LIMIT_ANSWER + 1];            /* the same as it came, for the trace */
-        size_t n_kept;
         char name[LIMIT_PATH + 2];              /* of the last descriptor packet */
-        size_t n_name;
 };
 
 /*

@@ -52,17 +52,17 @@ int packet_send(int socket, const void *data, size_t n, int fd) {
  * A peer that closed with packets unread in its own queue: ECONNRESET comes once, and only then what it had sent. Without the
  * second try its last words, often the reason of its death, would be lost.
  */
-static ssize_t receive(int socket, struct msghdr *message) {
+static ssize_t receive(int socket, int wait, struct msghdr *message) {
         size_t control = message->msg_controllen;
         int reset = 0;
         ssize_t r;
 
         for (;;) {
                 message->msg_controllen = control;
-                r = sys_recvmsg(socket, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+                r = sys_recvmsg(socket, message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
                 if (r == -ECONNRESET && !reset)
                         reset = 1;
-                else if (r != -EINTR)
+                else if (r != -EINTR || wait)   /* another wait would begin anew */
                         return r;
         }
 }
@@ -82,7 +82,7 @@ static int is_closed(int socket) {
 int packet_receive(int socket, void *data, size_t size, const char **ret_why) {
         struct iovec part = { data, size };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-        ssize_t r = receive(socket, &message);
+        ssize_t r = receive(socket, 0, &message);
 
         if (r < 0)
                 return (int)r;
@@ -109,7 +109,7 @@ int packet_receive_raw(int socket, void *data, size_t size, int fds[static PACKE
         size_t n = 0;
 
         fds[0] = fds[1] = -1;
-        r = receive(socket, &message);
+        r = receive(socket, 0, &message);
         if (r < 0)
                 return (int)r;
         header = CMSG_FIRSTHDR(&message);
@@ -149,13 +149,21 @@ static size_t take_fds(struct msghdr *message, int *ret_fd) {
         return n;
 }
 
-int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why) {
+int packet_set_timeout(int socket, int timeout_ms) {
+        struct timeval timeout = { .tv_sec = 0 };
+
+        if (timeout_ms > 0)
+                timeout = (struct timeval){ .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
+        return sys_setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+}
+
+static int receive_fd(int socket, int wait, void *data, size_t size, int *ret_fd, const char **ret_why) {
         alignas(struct cmsghdr) char control[CMSG_SPACE(LIMIT_FDS * sizeof(int))];
         struct iovec part = { data, size };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
                                   .msg_controllen = sizeof(control) };
         _cleanup_fd_ int fd = -1;
-        ssize_t r = receive(socket, &message);
+        ssize_t r = receive(socket, wait, &message);
         size_t n;
 
         if (r < 0)
@@ -180,4 +188,12 @@ int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const ch
         }
         *ret_fd = fd_take(&fd);
         return (int)r;
+}
+
+int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why) {
+        return receive_fd(socket, 0, data, size, ret_fd, ret_why);
+}
+
+int packet_await_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why) {
+        return receive_fd(socket, 1, data, size, ret_fd, ret_why);
 }

@@ -2,7 +2,7 @@
 #ifndef WIRE_PACKET_H
 #define WIRE_PACKET_H
 
-/* One packet out or in. Nothing here waits. */
+/* One packet out or in. Nothing here waits, unless it is told to. */
 
 #include <stddef.h>
 
@@ -47,5 +47,11 @@ int packet_receive_raw(int socket, void *data, size_t size, int fds[static PACKE
  * Return: as packet_receive(); -EPROTO also for several, which are closed; -EMFILE when it did not fit in the table.
  */
 int packet_receive_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why);
+
+/* packet_await_fd() - the same, waiting for as long as packet_set_timeout() said: then -EAGAIN, and -EINTR when a signal came */
+int packet_await_fd(int socket, void *data, size_t size, int *ret_fd, const char **ret_why);
+
+/* packet_set_timeout() - how long a receiver waits from now on, negative for ever; 0 or a negative errno */
+int packet_set_timeout(int socket, int timeout_ms);
 
 #endif /* WIRE_PACKET_H */
