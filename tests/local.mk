@@ -207,6 +207,7 @@ tests_test_console_SOURCES = tests/test-console.c $(CONSOLE_SOURCES)
 tests_test_console_CPPFLAGS = $(TOOL_CPPFLAGS)
 tests_root_console_SOURCES = tests/root-console.c $(CONSOLE_SOURCES)
 tests_root_console_CPPFLAGS = $(TOOL_CPPFLAGS)
+tests_test_json_differential_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
 tests_test_json_differential_LDADD = $(LDADD) $(JSON_C_LIBS)
 
 # The library once more, every system call of which can fail: see support/fault.h. Nothing of it is installed.
@@ -217,7 +218,7 @@ tests_support_libfault_la_SOURCES = $(libcore_la_SOURCES) \
 	tests/support/fault_calls.h
 tests_support_libfault_la_CPPFLAGS = $(FAULT_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_support_libfault_la_CFLAGS = $(libcore_la_CFLAGS)
-tests_support_libfault_la_LIBADD = tests/support/libfaultraw.la $(JSON_C_LIBS)
+tests_support_libfault_la_LIBADD = tests/support/libfaultraw.la
 tests_support_libfaultraw_la_SOURCES = $(libraw_la_SOURCES)
 tests_support_libfaultraw_la_CPPFLAGS = $(FAULT_CPPFLAGS)
 tests_support_libfaultraw_la_CFLAGS = $(libraw_la_CFLAGS)
