@@ -86,6 +86,7 @@ PYTHON_TESTS = \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
+	tests/tool-layers.py \
 	tests/tool-left.py \
 	tests/tool-mount-options.py \
 	tests/tool-mounts.py \
