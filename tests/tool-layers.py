@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`syncdemo run` on a root file system of layers, which annotations name: what the container reads and writes, and what is on
-disk when it is gone.
+"""`syncdemo run` on a root file system of layers, which annotations name: what the container reads and writes, and what
+is on disk when it is gone.
 
 Prints TAP.
 """
@@ -123,7 +123,8 @@ def file_system(place, kind):
         if not make:
             raise Skip("no mkfs." + kind)
         subprocess.run([make, "-Fq" if kind == "ext4" else "-q", image], check=True, stdout=subprocess.DEVNULL)
-        result = subprocess.run(["mount", "-t", kind, "-o", "loop", image, at], stderr=subprocess.PIPE, text=True, check=False)
+        result = subprocess.run(["mount", "-t", kind, "-o", "loop", image, at], stderr=subprocess.PIPE, text=True,
+                                check=False)
         os.unlink(image)
         if result.returncode:
             raise Skip("no %s on a loop device here: %s" % (kind, result.stderr.strip()))
@@ -162,7 +163,8 @@ def expect_work(out, last):
 
 def expect_on_disk(image, last):
     """Unshifted, and the layers as they were."""
-    names = {"of-0-0": 0, "of-1000-%d" % last: 1000, "new": 0, "directory": 0, "directory/inner": 1000, "kept": 1000, "link": 0}
+    names = {"of-0-0": 0, "of-1000-%d" % last: 1000, "new": 0, "directory": 0, "directory/inner": 1000, "kept": 1000,
+             "link": 0}
     # With one layer what is rewritten and what is deleted are the same file.
     if last == 0:
         del names["of-0-0"]
@@ -341,7 +343,8 @@ def nothing_held(place):
             config["linux"]["namespaces"] = [{"type": kind} for kind in [*kinds, "user"]]
             if "pid" not in kinds:
                 config["mounts"] = []
-            config["hooks"] = {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", "umount %s" % at], "env": ["PATH=" + tool.PATH]}]}
+            config["hooks"] = {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", "umount %s" % at],
+                                             "env": ["PATH=" + tool.PATH]}]}
             run(place, config)
             mount("for the next umount", at, "tmpfs")
 
@@ -368,7 +371,8 @@ def refused(place):
             ({"lower": lower + ":"}, ["annotations.org.libinitsync.rootfs.lower: ", "without a name"]),
             ({"lower": None}, ["annotations.org.libinitsync.rootfs.lower: is missing"]),
             ({"lower": 3}, ["annotations.org.libinitsync.rootfs.lower: expected a string"]),
-            ({"lower": lower + ":/does/not/exist"}, ["annotations.org.libinitsync.rootfs: overlay: lower[2]: ", "/does/not/exist"]),
+            ({"lower": lower + ":/does/not/exist"},
+             ["annotations.org.libinitsync.rootfs: overlay: lower[2]: ", "/does/not/exist"]),
             ({"lower": "/does/not/exist", "upper": None, "work": None},
              ["annotations.org.libinitsync.rootfs: lower[0]: ", "/does/not/exist"]),
             ({"lower": lower + ":/proc/sys"}, ["annotations.org.libinitsync.rootfs: overlay: lower[2]: ", "proc"]),
