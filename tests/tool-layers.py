@@ -214,7 +214,7 @@ def old_kernel(place):
 def shifted_for_the_host(place):
     """what the container writes as its root is its root's for the host, and other processes see the image as it is"""
     image = Image(place, place.path, 2)
-    config = image.config("echo $$ > new; stat -c %u new; read -r line")
+    config = image.config("set -e; echo x > new; stat -c %u new; read -r line")
     with tool.start([tool.TOOL, "run", "--bundle", place.write(config), "test"], stdin=subprocess.PIPE) as process:
         equal(process.stdout.readline(), "0\n")
         pid = int(open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii").read().split()[0])
@@ -334,16 +334,27 @@ def hooks(place):
     equal(image.owner("from-hook"), 0)
 
 
+# The device goes with the last of who uses the file system, wherever it is mounted.
+FREE = """umount $1
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -qF $2/ || exit 0
+    sleep 0.1
+done
+echo still in use
+exit 1
+"""
+
+
 def nothing_held(place):
     """the layers' file system is free when poststop hooks run, also without a PID namespace"""
     for kinds in (box.NAMESPACES, [kind for kind in box.NAMESPACES if kind != "pid"]):
-        with file_system(place, "tmpfs") as at:
+        with file_system(place, "ext4") as at:
             image = Image(place, at, 3)
             config = image.config("echo x >> same")
             config["linux"]["namespaces"] = [{"type": kind} for kind in [*kinds, "user"]]
             if "pid" not in kinds:
                 config["mounts"] = []
-            config["hooks"] = {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", "umount %s" % at],
+            config["hooks"] = {"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", FREE, "sh", at, place.path],
                                              "env": ["PATH=" + tool.PATH]}]}
             run(place, config)
             mount("for the next umount", at, "tmpfs")
@@ -410,9 +421,13 @@ def halves(place):
     image = Image(place, place.path, 2)
     bundle = place.write(image.config("echo started", mapped=False))
     child, parent = tool.converse([*tool.OUR_INIT, "--bundle", bundle], [*tool.OUR_PARENT, "--bundle", bundle])
-    for result in (child, parent):
-        contains(one_line(result.err), "config.json: annotations.org.libinitsync.rootfs.lower: ", "run")
-        equal((result.code, result.out), (1, ""))
+    said = "config.json: annotations.org.libinitsync.rootfs.lower: a root file system of layers is made by"
+    contains(one_line(child.err), said)
+    equal((child.code, child.out, parent.code), (1, "", 1))
+    # It was told of it; of itself it says the same before anybody says anything.
+    _, parent = tool.converse(["sleep", "0.1"], [*tool.OUR_PARENT, "--bundle", bundle])
+    ok(one_line(parent.err).startswith(said), parent.err)
+    equal((parent.code, parent.out), (1, ""))
 
 
 def ordinary(place):
