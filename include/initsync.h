@@ -474,10 +474,12 @@ int initsync_attach(int source_fd, int target_fd, struct initsync_error *reterr)
  * @ret_fd:     a detached mount
  * @reterr:     details of a failure, or NULL
  *
- * Return: 0; -EINVAL for a wrong @mount (call ""), or for a file system that takes no id mapping (call "open_tree_attr" or
- * "mount_setattr"), in @reterr which; -ENOENT, -ELOOP (a magic link without INITSYNC_MOUNT_MAGICLINK, too), -EACCES, -ENOTDIR
- * for the path; -EPERM without the right; -EOPNOTSUPP for what only open_tree_attr(2) can do (a source that is id-mapped
- * already: below Linux 6.15, or recursively without INITSYNC_MOUNT_IDMAP_RECURSIVE); -E2BIG for more than 10,000 mounts in one recursive clone; the errors of initsync_userns_open().
+ * Return: 0; -EINVAL for a wrong @mount (call ""), for a file system that takes no id mapping (call "open_tree_attr" or
+ * "mount_setattr"), in @reterr which, or for a mount that cannot be cloned so (call "open_tree"); -ENOENT, -ELOOP
+ * (a magic link without INITSYNC_MOUNT_MAGICLINK, too), -EACCES, -ENOTDIR for the path; -EPERM without the right; -EOPNOTSUPP
+ * for what only open_tree_attr(2) can do (a source that is id-mapped already: below Linux 6.15, or recursively without
+ * INITSYNC_MOUNT_IDMAP_RECURSIVE); -E2BIG for more than 10,000 mounts in one recursive clone; the errors of
+ * initsync_userns_open().
  */
 int initsync_mount_open(const struct initsync_mount *mount, int *ret_fd, struct initsync_error *reterr);
 

@@ -97,8 +97,10 @@ PYTHON_TESTS = \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
 	tests/tool-init.py \
+	tests/tool-layers.py \
 	tests/tool-left.py \
 	tests/tool-mount-options.py \
+	tests/tool-matrix.py \
 	tests/tool-mounts.py \
 	tests/tool-namespaces.py \
 	tests/tool-process.py \
@@ -280,6 +282,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/json-verdict.py \
 	tests/peer/child.py \
 	tests/peer/hung_fuse.py \
+	tests/peer/mapping_fuse.py \
 	tests/peer/parent.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
@@ -287,6 +290,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/container.py \
 	tests/support/hooks.py \
 	tests/support/agent.py \
+	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
 	tests/tap.sh

@@ -3,9 +3,13 @@
 #include "support/support.h"
 
 #include <initsync.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include "kernel/syscalls.h"
 #include "support/deny.h"
 #include "support/file.h"
@@ -275,6 +279,52 @@ static void many_elsewhere(void) {
         close(fd);
 }
 
+/* What cannot be cloned at all has nothing to do with maps. */
+static void unbindable(void) {
+        make_tmpfs(path_of("fs"));
+        assert(mount(NULL, path_of("fs"), NULL, MS_UNBINDABLE, NULL) == 0);
+        source_fails(path_of("fs"), MAP, 0, -EINVAL, "open_tree", "unbindable");
+        source_fails(path_of("fs"), MAP, ALL, -EINVAL, "open_tree", "an unbindable mount");
+        source_fails(path_of("fs"), NULL, 0, -EINVAL, "open_tree", "unbindable");
+}
+
+/* Into the mount namespace of a user namespace, where what comes from outside cannot be looked below of. */
+static void enter_lesser(void) {
+        int ready[2], fd;
+        pid_t pid;
+        char byte, name[64];
+
+        assert(pipe(ready) == 0);
+        pid = fork();
+        assert(pid >= 0);
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                assert(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && write(ready[1], "", 1) == 1);
+                pause();
+        }
+        assert(read(ready[0], &byte, 1) == 1);
+        snprintf(name, sizeof(name), "/proc/%d/ns/mnt", (int)pid);
+        fd = open(name, O_RDONLY | O_CLOEXEC);
+        assert(fd >= 0 && setns(fd, CLONE_NEWNS) == 0);
+        close(fd);
+        close(ready[0]);
+        close(ready[1]);
+        assert(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+}
+
+static void locked(void) {
+        make_tmpfs(path_of("fs"));
+        make_tmpfs(path_of("fs/a"));
+        make_tmpfs(path_of("fs/a/b"));
+        make_mount("ramfs", path_of("fs/a/b/culprit"));
+        make_tmpfs(path_of("whole"));
+        make_tmpfs(path_of("whole/a"));
+        enter_lesser();
+        source_fails(path_of("fs"), MAP, 0, -EINVAL, "open_tree", "must be cloned recursively");
+        source_fails(path_of("fs"), MAP, ALL, -EINVAL, NULL, blame("ramfs", path_of("fs/a/b/culprit")));
+        close(source_open(path_of("whole"), MAP, ALL));
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 FORKED(types, FORKED_ROOT),
@@ -288,6 +338,8 @@ int main(int argc, char **argv) {
                 FORKED_BOTH(fuse_with_mapping, FORKED_ROOT),
                 FORKED(below_hung_fuse, FORKED_ROOT),
                 FORKED_BOTH(wrong_namespaces, FORKED_ROOT),
+                FORKED_BOTH(unbindable, FORKED_ROOT),
+                FORKED_BOTH(locked, FORKED_ROOT),
                 FORKED(too_many, FORKED_ROOT),
                 FORKED(many_elsewhere, FORKED_ROOT),
         };

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include "bundle.h"
 #include "cleanup.h"
+#include "layers.h"
 #include "say.h"
 
 struct bundle *bundle_free(struct bundle *bundle) {
@@ -31,6 +32,7 @@ struct bundle *bundle_free(struct bundle *bundle) {
         process_clear(&bundle->process);
         bundle_hooks_clear(bundle);
         filter_clear(&bundle->filter);
+        layers_free(bundle->layers);
         free(bundle->root);
         free(bundle->path);
         json_object_put(bundle->config);
@@ -264,6 +266,8 @@ int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half h
                 r = bundle_keys(&config, half, reterr);
         if (r == 0)
                 r = read_annotations(bundle, &config, reterr);
+        if (r == 0)
+                r = bundle_layers(bundle, &config, reterr);
         if (r == 0)
                 r = bundle_hooks(bundle, &config, reterr);
         if (r == 0)

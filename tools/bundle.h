@@ -97,6 +97,7 @@ struct bundle {
         char *path;                     /* of the bundle: absolute, without symlinks */
         const char *id;                 /* of the container: the last part of @path, unless somebody knows better */
         struct json_object *annotations;        /* key to string, or NULL */
+        struct layers *layers;          /* that the root file system is made of, or NULL; see layers.h */
         char *root;                     /* absolute */
         bool root_readonly;
         uint64_t root_propagation;      /* MS_PRIVATE, ..., also with MS_REC; 0 when linux does not say */

@@ -6,6 +6,7 @@
 #include "hooks.h"
 #include "init.h"
 #include "kernel.h"
+#include "layers.h"
 #include "namespaces.h"
 #include "options.h"
 #include "privileges.h"
@@ -23,17 +24,17 @@ static void trace_freep(struct trace **trace) {
 }
 
 /* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
-static int set_up(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline, int *ret_slave,
-                  int *ret_step, struct initsync_error *reterr) {
+static int set_up(const struct bundle *bundle, struct initsync_child *child, int console, int given, int lifeline,
+                  int *ret_slave, int *ret_step, struct initsync_error *reterr) {
         _cleanup_(init_late_free) struct init_late late = { NULL, 0, NULL, 0, -1 };
-        _cleanup_fd_ int root = -1;
+        _cleanup_fd_ int root = -1, tree = given;
         int r;
 
         *ret_step = INITSYNC_STEP_MOUNTS;
         r = rootfs_isolate(bundle->root_propagation, reterr);
         if (r < 0)
                 return r;
-        r = rootfs_open(bundle->root, bundle->root_propagation, &root, reterr);
+        r = rootfs_open(bundle->root, take_fd(&tree), bundle->root_propagation, &root, reterr);
         if (r < 0)
                 return fault_in(reterr, "config.json: root.path");
         r = init_mounts(bundle, root, child, &late, reterr);
@@ -84,7 +85,7 @@ static int start_hooks(const struct bundle *bundle, mode_t mask, int lifeline, s
         return hooks_wait(bundle, HOOK_START_CONTAINER, getpid(), -1, lifeline, reterr);
 }
 
-int init_run(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
+int init_run(const struct bundle *bundle, struct initsync_child *child, int console, int tree, int lifeline,
              struct initsync_error *reterr) {
         mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
         _cleanup_fd_ int slave = -1, messages = -1;
@@ -92,7 +93,7 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
         char **env = NULL;
         int r, step;
 
-        r = set_up(bundle, child, console, lifeline, &slave, &step, reterr);
+        r = set_up(bundle, child, console, tree, lifeline, &slave, &step, reterr);
         fd_closep(&console);
         if (r == 0) {
                 step = INITSYNC_STEP_READY;
@@ -134,6 +135,8 @@ static int run(const char *path, struct initsync_child *child, int console, int 
         int r;
 
         r = bundle_load(&bundle, path, BUNDLE_CHILD, reterr);
+        if (r == 0)
+                r = layers_refuse(bundle, reterr);
         if (r == 0 && bundle->process.terminal && console < 0)
                 r = fault(reterr, -EINVAL, "config.json: process.terminal: true: without --console-fd");
         else if (r == 0 && !bundle->process.terminal && console >= 0)
@@ -142,7 +145,7 @@ static int run(const char *path, struct initsync_child *child, int console, int 
                 fd_closep(&console);
                 fd_closep(&lifeline);
         }
-        return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
+        return r < 0 ? r : init_run(bundle, child, console, -1, lifeline, reterr);
 }
 
 /* Close-on-exec, so that what is said over it ends with the execution. */

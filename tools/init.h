@@ -12,11 +12,12 @@
 /*
  * init_run() - set up the container of @bundle, speaking to the parent through @child, and execute its program
  * @console:  a socket that the master of its terminal is sent to, exactly when it is to have one; or -1; consumes it
+ * @tree:     a detached mount to be the root file system, on root.path; or -1: what is there; consumes it
  * @lifeline: a duplicate of the socket, which shows whether the parent lives; consumes it
  *
  * Returns only when that failed: a negative errno. Telling the parent is left to the caller, initsync_child_fail().
  */
-int init_run(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline,
+int init_run(const struct bundle *bundle, struct initsync_child *child, int console, int tree, int lifeline,
              struct initsync_error *reterr);
 
 /*

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "joined.h"
 #include "kernel.h"
+#include "layers.h"
 #include "mount_type.h"
 #include "options.h"
 #include "parent.h"
@@ -246,6 +247,8 @@ static int start(const struct options *options, struct initsync_error *reterr) {
         }
         if (options->bundle) {
                 r = bundle_load(&bundle, options->bundle, BUNDLE_PARENT, reterr);
+                if (r == 0)
+                        r = layers_refuse(bundle, reterr);
                 if (r == 0)
                         r = joined_open_user(bundle, &user_fd, reterr);
                 if (r < 0)

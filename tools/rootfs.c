@@ -52,9 +52,9 @@ static int refuse_host(int directory, const char *path, struct initsync_error *r
         return 0;
 }
 
-int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct initsync_error *reterr) {
+int rootfs_open(const char *path, int given, uint64_t propagation, int *ret_fd, struct initsync_error *reterr) {
         const struct mount_attributes slave = { .propagation = MS_SLAVE };
-        _cleanup_fd_ int directory = -1, tree = -1;
+        _cleanup_fd_ int directory = -1, tree = given;
         int r;
 
         directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -66,7 +66,8 @@ int rootfs_open(const char *path, uint64_t propagation, int *ret_fd, struct init
         r = propagation & MS_SHARED ? make_parent_private(directory) : 0;
         if (r < 0)
                 return fault_call(reterr, r, "mount_setattr", path);
-        tree = kernel_clone_tree(directory, true);
+        if (tree < 0)
+                tree = kernel_clone_tree(directory, true);
         if (tree < 0)
                 return fault_call(reterr, tree, "open_tree", path);
         r = propagation & MS_SHARED ? kernel_mount_setattr(tree, true, &slave) : 0;

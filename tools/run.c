@@ -10,6 +10,7 @@
 #include "console.h"
 #include "foreground.h"
 #include "kernel.h"
+#include "layers.h"
 #include "options.h"
 #include "ordinary.h"
 #include "parent.h"
@@ -155,7 +156,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
         bool ordinary = ordinary_user();
         struct terminal terminal = TERMINAL_NONE;
-        struct spawn_how how = { options->seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0, -1 };
+        struct spawn_how how = { options->seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0, -1, -1 };
         _cleanup_fd_ int signal_fd = -1, console = -1;
         int r;
 
@@ -182,10 +183,13 @@ static int start(const struct options *options, struct spawned *spawned, struct 
                         fault_call(reterr, r, "open", options->trace_file);
         }
         if (r == 0)
+                r = layers_open(bundle, &how.tree, reterr);
+        if (r == 0)
                 r = signals_open(&signal_fd, reterr);
         if (r == 0)
                 r = spawn(spawned, bundle, &how, reterr);
         fd_closep(&how.console);
+        fd_closep(&how.tree);
         if (r == 0)
                 r = watchdog_start(watchdog, spawned->pidfd, &terminal, reterr);
         if (r < 0)

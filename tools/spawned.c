@@ -39,8 +39,8 @@ static bool maps(const struct bundle_map *map, uint32_t id) {
 }
 
 /* An ordinary user without further ids may be somebody else inside than root, and has all rights there as he is. */
-static int become(const struct bundle *bundle, struct initsync_child *child, int console, int lifeline, bool late_time,
-                  struct initsync_error *reterr) {
+static int become(const struct bundle *bundle, struct initsync_child *child, const struct spawn_how *how, int lifeline,
+                  bool late_time, struct initsync_error *reterr) {
         /* Before our ids change, which makes the files of ours in /proc root's. */
         int r = late_time ? launch_late_time(bundle, reterr) : 0;
 
@@ -51,7 +51,7 @@ static int become(const struct bundle *bundle, struct initsync_child *child, int
                 if (r < 0)
                         fault_in(reterr, "config.json: linux.namespaces");
         }
-        return r < 0 ? r : init_run(bundle, child, console, lifeline, reterr);
+        return r < 0 ? r : init_run(bundle, child, how->console, how->tree, lifeline, reterr);
 }
 
 static _Noreturn void child_main(const struct bundle *bundle, const struct spawn_how *how, int socket_fd, int go_fd,
@@ -59,13 +59,17 @@ static _Noreturn void child_main(const struct bundle *bundle, const struct spawn
         struct initsync_child_options options = INITSYNC_CHILD_OPTIONS_INIT;
         struct initsync_child *child = NULL;
         struct initsync_error error;
-        int keep[] = { socket_fd, go_fd, how->console }, lifeline;
+        int keep[4] = { socket_fd, go_fd }, n = 2, lifeline;
         char byte;
 
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 _exit(1);
         /* The other sessions of this process, its log, and our copies of the parent's ends. */
-        if (initsync_child_only(keep, how->console < 0 ? 2 : 3) < 0)
+        if (how->console >= 0)
+                keep[n++] = how->console;
+        if (how->tree >= 0)
+                keep[n++] = how->tree;
+        if (initsync_child_only(keep, (size_t)n) < 0)
                 _exit(1);
         /* A terminal that the caller has is not the container's, whose signals are those that are passed on. */
         setsid();
@@ -77,7 +81,7 @@ static _Noreturn void child_main(const struct bundle *bundle, const struct spawn
         options.flags = how->child_flags;
         if (initsync_child_new(&child, socket_fd, &options, &error) < 0)
                 _exit(1);
-        become(bundle, child, how->console, lifeline, late_time, &error);
+        become(bundle, child, how, lifeline, late_time, &error);
         initsync_child_fail(child, &error);
         _exit(1);
 }

@@ -22,7 +22,7 @@ struct spawned {
 
 struct spawn_how {
         uint64_t child_flags;           /* INITSYNC_CHILD_* */
-        int console;                    /* a descriptor of ours that the child half gets as init_run()'s, or -1 */
+        int console, tree;              /* descriptors of ours that the child half gets as init_run()'s, or -1 */
 };
 
 /*

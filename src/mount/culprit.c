@@ -130,8 +130,14 @@ RAW void culprit_find(int fd, const struct source_request *request, const char *
         struct stat_buffer buffer;
         const struct sys_statmount *stat;
         ssize_t n, i;
-        int r = source_try_map(fd, request->userns_fd);
+        int r = 0;
 
+        if (!source_can_clone(fd, request)) {
+                result->mapping = 0;
+                source_fail(result, result->error, SOURCE_OPEN_TREE);
+                return;
+        }
+        r = source_try_map(fd, request->userns_fd);
         if (r == 0 && (request->flags & MAPS_ALL) != MAPS_ALL) {
                 result->mapping = 0;    /* it is the attributes that were refused */
                 return;

@@ -84,9 +84,11 @@ static const char *hint(const struct source_result *result, const struct source_
                         return " (too many symlinks, or a magic link of /proc, which is not followed here)";
                 return result->error == -EAGAIN ? " (paths are renamed faster than they can be resolved)" : "";
         case SOURCE_OPEN_TREE:
-                return result->error == -EINVAL && !(request->flags & INITSYNC_MOUNT_RECURSIVE)
-                               ? " (unbindable, or it has locked mounts below it and must be cloned recursively)"
-                               : "";
+                if (result->error != -EINVAL)
+                        return "";
+                return request->flags & INITSYNC_MOUNT_RECURSIVE
+                               ? " (an unbindable mount)"
+                               : " (unbindable, or it has locked mounts below it and must be cloned recursively)";
         default:
                 return "";
         }

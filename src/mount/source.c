@@ -148,13 +148,33 @@ RAW int source_recount(int fd, const char *path, struct source_request *request,
         return 1;
 }
 
+RAW static int plain_clone(int fd, unsigned flags) {
+        flags |= SYS_OPEN_TREE_CLONE | SYS_OPEN_TREE_CLOEXEC | SYS_AT_EMPTY_PATH | SYS_AT_NO_AUTOMOUNT;
+        return sys_open_tree(fd, "", flags);
+}
+
+RAW int source_can_clone(int fd, const struct source_request *request) {
+        int tree = plain_clone(fd, request->flags & INITSYNC_MOUNT_RECURSIVE ? SYS_AT_RECURSIVE : 0);
+
+        if (tree >= 0)
+                sys_close(tree);
+        return tree >= 0;
+}
+
+/* A mount with others locked on it is cloned with these only, and -EINVAL of that is nothing that the mapping did. */
 RAW int source_try_map(int fd, int userns_fd) {
         struct sys_mount_attr attr = { SYS_MOUNT_ATTR_IDMAP, 0, 0, (uint64_t)userns_fd };
         struct source_result unused;
-        int tree = clone_with(fd, 0, &attr, &unused);
+        int r, tree = clone_with(fd, 0, &attr, &unused);
 
-        if (tree < 0)
-                return tree;
-        sys_close(tree);
-        return 0;
+        r = tree;
+        if (tree == -EINVAL) {
+                tree = plain_clone(fd, SYS_AT_RECURSIVE);
+                if (tree < 0)
+                        return -ENOENT;
+                r = set_attr(tree, 0, &attr, &unused);
+        }
+        if (tree >= 0)
+                sys_close(tree);
+        return r < 0 ? r : 0;
 }

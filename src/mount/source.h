@@ -62,7 +62,14 @@ int source_clone(int fd, const struct source_request *request, struct source_res
  */
 int source_recount(int fd, const char *path, struct source_request *request, struct source_result *result);
 
-/* source_try_map() - does the single mount that @fd lies on take this id mapping: 0 or a negative errno */
+/* source_can_clone() - can what @fd names be cloned as the flags of @request say, attributes and mapping apart */
+int source_can_clone(int fd, const struct source_request *request);
+
+/*
+ * source_try_map() - does the single mount that @fd lies on take this id mapping
+ *
+ * Return: 0; -EINVAL: it does not; -ENOENT: it cannot be cloned, so that nothing can be said; another negative errno.
+ */
 int source_try_map(int fd, int userns_fd);
 
 /* source_fail() - note which call failed; returns @error */
