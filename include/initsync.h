@@ -627,8 +627,8 @@ int initsync_exe_seal(enum initsync_seal how, int *ret_fd, struct initsync_error
  * descriptor. A memfd counts with all seals or more; a file of an overlay when its mount is read-only, nosuid and nodev,
  * and not in the mount namespace.
  *
- * Return: 1 yes; 0 no; -ENOSYS or -EXDEV as initsync_exe_seal(); -EACCES for a file on a tmpfs that cannot be read, whose seals
- * cannot be either; -EMFILE.
+ * Return: 1 yes; 0 no; -ENOSYS or -EXDEV as initsync_exe_seal(); -EACCES for a file on a tmpfs that cannot be read, whose
+ * seals cannot be either; -EMFILE.
  */
 int initsync_exe_is_sealed(void);
 
