@@ -83,6 +83,7 @@ SCRIPT_TESTS = \
 PYTHON_TESTS = \
 	tests/compatibility.py \
 	tests/doc-fragments.py \
+	tests/manual.py \
 	tests/model.py \
 	tests/peer/selftest.py \
 	tests/system-calls.py \
@@ -99,6 +100,7 @@ PYTHON_TESTS = \
 	tests/tool-init.py \
 	tests/tool-left.py \
 	tests/tool-mount-options.py \
+	tests/tool-manual.py \
 	tests/tool-mounts.py \
 	tests/tool-namespaces.py \
 	tests/tool-process.py \
@@ -286,6 +288,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/box.py \
 	tests/support/container.py \
 	tests/support/hooks.py \
+	tests/support/pages.py \
 	tests/support/agent.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
