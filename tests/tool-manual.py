@@ -48,7 +48,8 @@ def commands_of_page(page):
     for text in re.split(r"^\.Nm\n", page.section("SYNOPSIS"), flags=re.M)[1:]:
         name = re.search(r"\bCm ([a-z]+)", text)
         name = name.group(1) if name else None
-        found[name] = options(text), described.pop(name, set())
+        usage, known = found.get(name, (set(), described.pop(name, set())))     # one may be there twice
+        found[name] = usage | options(text), known
     ok(not described, "not in the SYNOPSIS: %s" % sorted(described))
     return found
 
