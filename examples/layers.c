@@ -59,9 +59,10 @@ int main(void) {
         write_file("/mnt/volume/app/program");
         write_file("/mnt/volume/base/library");
 
-        if (open_rootfs(mapped, &fd, &error) < 0)       /* no id-mapped tmpfs below Linux 6.3, no overlay for users below 5.11 */
-                errx(error.stage == INITSYNC_STAGE_MOUNT || error.stage == INITSYNC_STAGE_USERNS ? SCRATCH_SKIP : 1, "skipped, %s",
-                     error.text);
+        /* 77: no id-mapped tmpfs below Linux 6.3, no overlay for users below 5.11 */
+        if (open_rootfs(mapped, &fd, &error) < 0)
+                errx(error.stage == INITSYNC_STAGE_MOUNT || error.stage == INITSYNC_STAGE_USERNS ? SCRATCH_SKIP : 1,
+                     "skipped, %s", error.text);
         if (initsync_attach(fd, open("/mnt/rootfs", O_PATH | O_CLOEXEC), &error) < 0)
                 errx(1, "%s", error.text);
         setfsuid(inside);                               /* as the container's root writes */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The manual's pages against the public header: functions, prototypes, structs, constants, errnos, examples; and mandoc's lint.
+"""The manual's pages against the public header: functions, prototypes, structs, constants, errnos, and more.
 
 What is compared must also be able to differ: in each of SPOILT something is taken out, and the test named must find it.
 tests/tool-manual.py does the same with syncdemo(1) and the program. Prints TAP.
@@ -70,7 +70,8 @@ def prototypes(manual, header):
     found = {}
     for page in manual.pages:
         own = dict(page.prototypes())
-        ok(list(own) == [name for name in page.names() if name in header.prototypes], "%s: NAME and SYNOPSIS differ" % page.name)
+        ok(list(own) == [name for name in page.names() if name in header.prototypes],
+           "%s: NAME and SYNOPSIS differ" % page.name)
         found.update(own)
     same("prototypes", header.prototypes.values(), found.values())
 
@@ -98,8 +99,9 @@ def structs(manual, header):
 
 def constants(manual, header):
     """each constant is in a page, and no other is"""
-    same("constants", header.constants, {name for page in manual.pages for name in re.findall(r"\bINITSYNC_[A-Z0-9_]+", page.text)
-                                         if name != page.title.upper()})
+    same("constants", header.constants,
+         {name for page in manual.pages for name in re.findall(r"\bINITSYNC_[A-Z0-9_]+", page.text)
+          if name != page.title.upper()})
 
 
 def errnos(manual, header):
@@ -135,15 +137,16 @@ def examples(manual, _):
     blocks = [(page.name, text) for page in manual.pages for text in page.literals("EXAMPLES") if text.startswith("#")]
     ok(len(blocks) >= 6, "only %d examples" % len(blocks))
     for name, text in blocks:
-        done = run(*compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I" + os.path.join(SOURCE, "include"),
-                   "-x", "c", "-", text=text)
+        done = run(*compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                   "-I" + os.path.join(SOURCE, "include"), "-x", "c", "-", text=text)
         ok(done.returncode == 0, "%s: %s" % (name, done.stdout))
 
 
 def installed(manual, header):
     """as make install has it: each function's page is found by its name; nothing is left of it by make uninstall"""
     del manual
-    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+    environment = {key: value for key, value in os.environ.items()
+                   if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
     with tempfile.TemporaryDirectory() as directory:
         for target in (("install-man", "install-data-hook"), ("uninstall-man", "uninstall-hook")):
             done = run("make", "-C", BUILD, *target, "DESTDIR=" + directory, "mandir=/man", env=environment)
@@ -183,7 +186,8 @@ SPOILT = (
     (errnos, "initsync_child.3", r"^\.It Bq Er EBUSY\n", ""),
     (errnos, "initsync_child.3", r"^\.It Bq Er EILSEQ$", ".It Bq Er EILSEQ , ENOENT"),
     (errnos, "initsync_idmap_parse.3", r"^\.It Bq Er ERANGE\n", ""),
-    (errnos, "initsync_parent.3", r"^\.It Fn initsync_parent_run\nAs\n\.Fn initsync_parent_dispatch ,\n", ".It Fn initsync_parent_run\n"),
+    (errnos, "initsync_parent.3", r"^\.It Fn initsync_parent_run\nAs\n\.Fn initsync_parent_dispatch ,\n",
+     ".It Fn initsync_parent_run\n"),
     (errnos, None, r"-EALREADY when no callback waits", "-EALREADY or -EAGAIN when no callback waits"),
     (errnos, None, r"-EXDEV for @upper", "it fails for @upper"),
     (references, "initsync.7", r"^\.Xr initsync_child 3 ,\n", ".Xr initsync_son 3 ,\n"),
@@ -223,8 +227,9 @@ def attempt(number, name, test, *args):
 def main():
     manual, header = Manual(), Header()
     attempts = [(test.__doc__, test, manual, header) for test in TESTS]
-    attempts += [("found: %s: %s in %s" % (case[0].__name__, flat(case[2]).strip("^$"), case[1] or "the header"), found, *case)
-                 for case in SPOILT]
+    attempts += [("found: %s: %s in %s" % (test.__name__, flat(old).strip("^$"), name or "the header"), found,
+                  test, name, old, new)
+                 for test, name, old, new in SPOILT]
     failed = sum(not attempt(number, *args) for number, args in enumerate(attempts, 1))
     print("1..%d" % len(attempts))
     return 1 if failed else 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The manual, in mdoc(7). A page is found by each function's name that its NAME section has: links are made where it is installed.
+# The manual, in mdoc(7). A page is found by each function's name in its NAME section: links are made where it is installed.
 
 MAN_PAGES = \
 	doc/man/initsync.7 \

@@ -127,7 +127,8 @@ class Header:
 
     def fields(self):
         """{struct: the names with an @ that stand before a ':' in its comment}."""
-        return {name: set(re.findall(r"@(\w+)(?=(?:, @\w+)*:)", text)) for name, text in self.comments if name in self.structs}
+        return {name: set(re.findall(r"@(\w+)(?=(?:, @\w+)*:)", text))
+                for name, text in self.comments if name in self.structs}
 
     def errnos(self):
         """As of the pages."""
