@@ -379,7 +379,7 @@ int initsync_child_only(const int *keep, size_t n);
  * What the next six calls have in common.
  *
  * Return: 0; -EREMOTEIO when the parent sent procError, its text in @reterr; -ECONNRESET when it closed or died; -ETIMEDOUT;
- * -EPROTO for an answer that is none to the question; -EMSGSIZE for one longer than 131,072 bytes; -EBUSY for a call out of
+ * -EPROTO for an answer that is none to the question; -EMSGSIZE for one longer than 8,192 bytes; -EBUSY for a call out of
  * order (the step is in @reterr). After a failure other than -EINVAL, -EILSEQ, -ENOMEM, -EBADF and -EBUSY every further call
  * but initsync_child_fail() returns the same error.
  */
