@@ -6,6 +6,7 @@
 EXAMPLES = \
 	examples/create-start \
 	examples/exec \
+	examples/layers \
 	examples/many-sessions \
 	examples/minimal \
 	examples/sealed
@@ -27,6 +28,10 @@ examples_cxx_LDADD = libinitsync.la
 examples_exec_SOURCES = examples/exec.c examples/scratch.h
 examples_exec_CPPFLAGS = $(EXAMPLE_CPPFLAGS)
 examples_exec_LDADD = libinitsync.la
+
+examples_layers_SOURCES = examples/layers.c examples/scratch.h
+examples_layers_CPPFLAGS = $(EXAMPLE_CPPFLAGS)
+examples_layers_LDADD = libinitsync.la
 
 examples_many_sessions_SOURCES = examples/many-sessions.c examples/scratch.h
 examples_many_sessions_CPPFLAGS = $(EXAMPLE_CPPFLAGS)

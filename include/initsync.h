@@ -36,8 +36,8 @@
  *  - An object belongs to one thread at a time; different objects may be used by different threads at once. The user
  *    namespace cache alone is shared freely. The library never prints, exits, changes signal handling or dumpability, and
  *    never reaps a process that it did not make.
- *  - A thread that has called unshare(CLONE_NEWPID), or joined a pid namespace for its children, makes no user namespaces and
- *    serves no mounts (-EINVAL): the first process it makes would be the init of that namespace.
+ *  - A thread that has called unshare(CLONE_NEWPID), or joined a pid namespace for its children, makes no user namespaces
+ *    and serves no mounts (-EINVAL): the first process it makes would be the init of that namespace.
  *  - In a forked process a parent object is dead: calls give -ECHILD, free releases memory and descriptors only.
  *  - errno is no part of the interface; the return value is.
  *
@@ -128,10 +128,10 @@ struct initsync_idmap {
  * @size:       set by INITSYNC_MOUNT_INIT
  * @flags:      INITSYNC_MOUNT_*
  * @source:     absolute path in the child's mount namespace, before it pivots; 1 to 4,095 bytes of UTF-8. Outside of
- *              options.rootfs it must be the same file that the runtime sees at that path, or -EACCES: a child that may mount
- *              could lay anything over it. That is not asked for with INITSYNC_MOUNT_CHILD_VIEW, INITSYNC_MOUNT_MAGICLINK
- *              and INITSYNC_PARENT_ALLOW_ANY_MOUNT; and with INITSYNC_MOUNT_RECURSIVE not of mounts below the source, which are
- *              those of the child
+ *              options.rootfs it must be the same file that the runtime sees at that path, or -EACCES: a child that may
+ *              mount could lay anything over it. That is not asked for with INITSYNC_MOUNT_CHILD_VIEW,
+ *              INITSYNC_MOUNT_MAGICLINK and INITSYNC_PARENT_ALLOW_ANY_MOUNT; nor, with INITSYNC_MOUNT_RECURSIVE, of the
+ *              mounts below the source, which are those of the child
  * @destination: where it will go, for the wire and for error texts; NULL for ""
  * @uids, @gids: extents, @n_uids and @n_gids of them (1 to INITSYNC_IDMAP_MAX); both or neither
  * @userns_fd:  a user namespace instead of @uids and @gids, or -1; the runtime opens it, a packet never does
@@ -157,7 +157,7 @@ struct initsync_mount {
  * @ret_parent_fd: the runtime's end
  * @ret_child_fd:  the child's end
  *
- * Return: 0; -EMFILE or -ENFILE without room for descriptors; -ENOMEM.
+ * Return: 0; -EMFILE or -ENFILE without room for descriptors; -ENOMEM. There is no @reterr: strerror() has the words.
  */
 int initsync_pair(int *ret_parent_fd, int *ret_child_fd);
 
@@ -241,7 +241,8 @@ struct initsync_parent_options {
 };
 
 #define INITSYNC_PARENT_OPTIONS_INIT \
-        { sizeof(struct initsync_parent_options), 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+        { sizeof(struct initsync_parent_options), 0, 0, 0, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+          NULL }
 
 /**
  * initsync_parent_new() - start serving a child
@@ -258,7 +259,7 @@ struct initsync_parent_options {
  * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it).
  *
  * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is
- * no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none; -EMFILE; -ENOMEM.
+ * no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none, or a @socket_fd that is no descriptor; -EMFILE; -ENOMEM.
  */
 int initsync_parent_new(struct initsync_parent **ret_parent, int socket_fd, int pidfd,
                         const struct initsync_parent_options *options, struct initsync_error *reterr);
@@ -279,11 +280,10 @@ int initsync_parent_timeout_ms(const struct initsync_parent *parent);
  * until then 1 is returned. A child that broke the protocol gets no grace.
  *
  * Return: 1 while the conversation goes on (its clean-up included); 0 once the child has closed the socket after procRun;
- * -EPROTO, -ECONNRESET, -EREMOTEIO, -ETIMEDOUT; -EACCES for a mount that is not allowed, or whose source
- * is not what the runtime sees at its path; -EOPNOTSUPP for a request that
- * no callback serves; what a callback returned; -ECHILD in a forked process; -EMSGSIZE for a packet longer than
- * 131,072 bytes; the errno of the system call that could not make a mount source (-ENOENT, -EINVAL for a file system that
- * takes no id mapping, -ELOOP, -EXDEV, -EPERM, ...).
+ * -EPROTO, -ECONNRESET, -EREMOTEIO, -ETIMEDOUT; -EACCES for a mount that is not allowed, or whose source is not what the
+ * runtime sees at its path; -EOPNOTSUPP for a request that no callback serves; what a callback returned; -ECHILD in a forked
+ * process; -EMSGSIZE for a packet longer than 131,072 bytes; the errno of the system call that could not make a mount source
+ * (-ENOENT, -EINVAL for a file system that takes no id mapping, -ELOOP, -EXDEV, -EPERM, ...).
  */
 int initsync_parent_dispatch(struct initsync_parent *parent, struct initsync_error *reterr);
 
@@ -357,8 +357,8 @@ struct initsync_child_options {
  * @options:    copied; NULL for the defaults
  * @reterr:     details of a failure, or NULL
  *
- * Return: 0; -EINVAL for options that are wrong; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is no SOCK_SEQPACKET
- * socket; -ENOMEM.
+ * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is no
+ * SOCK_SEQPACKET socket, -EBADF for one that is no descriptor; -ENOMEM.
  */
 int initsync_child_new(struct initsync_child **ret_child, int socket_fd, const struct initsync_child_options *options,
                        struct initsync_error *reterr);
@@ -379,8 +379,9 @@ int initsync_child_only(const int *keep, size_t n);
  * What the next six calls have in common.
  *
  * Return: 0; -EREMOTEIO when the parent sent procError, its text in @reterr; -ECONNRESET when it closed or died; -ETIMEDOUT;
- * -EPROTO for an answer that is none to the question; -EBUSY for a call out of order (the step is in @reterr). After a
- * failure other than -EINVAL, -EILSEQ, -ENOMEM and -EBUSY every further call but initsync_child_fail() returns the same error.
+ * -EPROTO for an answer that is none to the question; -EMSGSIZE for one longer than 8,192 bytes; -EBUSY for a call out of
+ * order (the step is in @reterr). After a failure other than -EINVAL, -EILSEQ, -ENOMEM, -EBADF and -EBUSY every further call
+ * but initsync_child_fail() returns the same error.
  */
 
 /**
@@ -390,14 +391,14 @@ int initsync_child_only(const int *keep, size_t n);
  * @ret_fd:     always a detached mount, ready for initsync_attach(), whatever form the answer had
  *
  * Return: as above; -EINVAL for a wrong @mount, in @reterr which field; -EILSEQ for a path that is not UTF-8; -EMFILE when
- * the descriptor did not fit (RLIMIT_NOFILE).
+ * the descriptor did not fit (RLIMIT_NOFILE); -ENOMEM.
  */
 int initsync_child_mount(struct initsync_child *child, const struct initsync_mount *mount, int *ret_fd,
                          struct initsync_error *reterr);
 
 /**
  * initsync_child_mounts() - ask for several at once
- * @mounts:     what is wanted; none may depend on another being attached first
+ * @mounts:     @n of them; none may depend on another being attached first
  * @ret_fds:    @n descriptors in the order of @mounts; all or none
  *
  * Requests are sent ahead, at most 32 unanswered; any parent answers in order.
@@ -425,7 +426,7 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  * SIGCHLD gets its default action with SA_NOCLDWAIT, which execve(2) clears. Where no process can be made (RLIMIT_NPROC;
  * after unshare(CLONE_NEWPID)) initsync_child_seccomp() makes one sendmsg(2) itself.
  *
- * Return: as above; -ENOMEM.
+ * Return: as above.
  */
 int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync_error *reterr);
 
@@ -488,12 +489,12 @@ int initsync_mount_open(const struct initsync_mount *mount, int *ret_fd, struct 
 /**
  * struct initsync_overlay - a root file system of layers
  * @size:       set by INITSYNC_OVERLAY_INIT
- * @lower:      @n_lower absolute paths of directories, the uppermost layer first; 1 to INITSYNC_OVERLAY_LAYERS_MAX, 2 at least
- *              without @upper
- * @upper, @work: absolute paths of directories on one mount of one file system, for what is written; both NULL for an overlay that is
- *              read-only. @work is overlayfs's own, and empty to begin with
- * @uids, @gids: extents from ids on disk (inside) to those that processes of the container have on the host (outside); both or
- *              neither
+ * @lower:      @n_lower absolute paths of directories, the uppermost layer first; 1 to INITSYNC_OVERLAY_LAYERS_MAX, 2 at
+ *              least without @upper
+ * @upper, @work: absolute paths of directories on one mount of one file system, for what is written; both NULL for an
+ *              overlay that is read-only. @work is overlayfs's own, and empty to begin with
+ * @uids, @gids: extents from ids on disk (inside) to those that processes of the container have on the host (outside),
+ *              @n_uids and @n_gids of them (1 to INITSYNC_IDMAP_MAX); both or neither
  * @options:    @n_options of overlayfs, "KEY" or "KEY=VALUE": "volatile", "userxattr", "metacopy=on"
  * @attr_set:   MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, ... of fsmount(2)
  */
@@ -516,17 +517,18 @@ struct initsync_overlay {
  * @ret_fd:     a detached mount, for initsync_attach() or the child that inherits it
  * @reterr:     details of a failure, or NULL
  *
- * So that a container with a user namespace needs no chown of its image: files keep the ids on disk that they have, those that the
- * container writes included. The layers are passed by descriptor; no mount appears in anybody's mountinfo but the one that @ret_fd
- * becomes. Where the kernel takes no detached layers by descriptor (6.12 does not) they are attached in the mount namespace of
- * a helper process. A mapped overlay with @upper is created by a helper process in any case, since overlayfs writes with the
- * credentials of its creator; that costs as much as fork(2) of the caller does. The caller's own credentials and its dumpability
- * stay as they are. Each layer is a descriptor until the overlay is there. May take as long as the file servers of the layers do.
+ * With it a container with a user namespace needs no chown of its image: files keep the ids on disk that they have, those
+ * that the container writes included. The layers are passed by descriptor; no mount appears in anybody's mountinfo but the
+ * one that @ret_fd becomes. Where the kernel takes no detached layers by descriptor (6.12 does not) they are attached in the
+ * mount namespace of a helper process. A mapped overlay with @upper is created by a helper process in any case, since
+ * overlayfs writes with the credentials of its creator; that costs as much as fork(2) of the caller does. The caller's own
+ * credentials and its dumpability stay as they are. Each layer is a descriptor until the overlay is there. The call may take
+ * as long as the file servers of the layers do.
  *
- * Return: 0; -EINVAL, -ERANGE, -E2BIG for a wrong @overlay, in @reterr which field; the errors of initsync_mount_open() for a
- * layer, and of initsync_userns_open(); -EXDEV for @upper and @work that are not on one mount; -EROFS for an upper layer that the
- * kernel cannot write to; -ESRCH when the helper process was killed from outside; -EMFILE; -EPERM without the right to mount; else what the
- * kernel says to fsopen(2), fsconfig(2), fsmount(2) or mount(2), with its own words in @reterr.
+ * Return: 0; -EINVAL, -ERANGE, -E2BIG for a wrong @overlay, in @reterr which field; the errors of initsync_mount_open() for
+ * a layer, and of initsync_userns_open(); -EXDEV for @upper and @work that are not on one mount; -EROFS for an upper layer
+ * that the kernel cannot write to; -ESRCH when the helper process was killed from outside; -EMFILE; -EPERM without the right
+ * to mount; else what the kernel says to fsopen(2), fsconfig(2), fsmount(2) or mount(2), with its own words in @reterr.
  */
 int initsync_overlay_open(const struct initsync_overlay *overlay, int *ret_fd, struct initsync_error *reterr);
 
@@ -546,12 +548,15 @@ int initsync_idmap_parse(const char *text, struct initsync_idmap *ret_extents, s
 
 /**
  * initsync_userns_open() - a new user namespace with these maps, as a descriptor
+ * @uids, @gids: @n_uids and @n_gids extents, 1 to INITSYNC_IDMAP_MAX each
+ * @ret_fd:     the user namespace, which lives as long as somebody has it open
+ * @reterr:     details of a failure, or NULL
  *
  * No process is left behind, SIGCHLD is not raised, and waitpid(-1) of another thread cannot interfere. The cost does not
  * depend on the caller's memory, threads or descriptors.
  *
- * Return: 0; -EINVAL, -ERANGE, -E2BIG as initsync_idmap_parse(); -ESRCH when the helper process was killed from outside before
- * the maps were written (a second call may succeed); -EPERM where the caller may not map these ids or make user
+ * Return: 0; -EINVAL, -ERANGE, -E2BIG as initsync_idmap_parse(); -ESRCH when the helper process was killed from outside
+ * before the maps were written (a second call may succeed); -EPERM where the caller may not map these ids or make user
  * namespaces; -EACCES for an ordinary caller that is not dumpable (prctl(2): after a change of its ids; its files in /proc
  * are root's then); -ENOSPC at the limit of user namespaces; -EAGAIN at that of processes; -EMFILE; -ENOSYS without a usable
  * /proc.
@@ -604,15 +609,15 @@ enum initsync_seal {
  * What is executed so no longer knows where it came from: /proc/self/exe reads "/NAME" or "/memfd:NAME (deleted)", and
  * $ORIGIN, programs that look for files beside themselves and libtool's wrappers go wrong. Scripts cannot be executed so.
  *
- * Return: 0; -EINVAL for another @how; -ENOSYS without a /proc that shows this process, -EXDEV with something mounted over the
- * process in it; -EMFILE.
- * INITSYNC_SEAL_OVERLAY: -EPERM without the right; -ESTALE for an executable that its path no longer leads to (deleted,
+ * Return: 0; -EINVAL for another @how; -ENOSYS without a /proc that shows this process, -EXDEV with something mounted over
+ * the process in it; -EMFILE.
+ * With INITSYNC_SEAL_OVERLAY: -EPERM without the right; -ESTALE for an executable that its path no longer leads to (deleted,
  * replaced, or mounted over); -ENODEV without overlayfs, -ENOSYS without fsopen(2); -EINVAL, -EBADF or -EOPNOTSUPP (call
- * "fsconfig") for a kernel below 6.15, or a directory that overlayfs does not take (in a user namespace: with a mount below it
- * that is older than that); -EIO when the result does not prove to be sealed, where a filter denies statmount(2).
- * INITSYNC_SEAL_MEMFD, and INITSYNC_SEAL_AUTO when both ways failed: -EACCES for an executable that cannot be read (call
- * "open"), or where executable memory is forbidden (call "memfd_create": the sysctl vm.memfd_noexec); -ETXTBSY for a file
- * that was written to while it was copied; -ENOMEM; -EIO when the result does not prove to be sealed.
+ * "fsconfig") for a kernel below 6.15, or a directory that overlayfs does not take (in a user namespace: with a mount below
+ * it that is older than that); -EIO when the result does not prove to be sealed, where a filter denies statmount(2).
+ * With INITSYNC_SEAL_MEMFD, and with INITSYNC_SEAL_AUTO when both ways failed: -EACCES for an executable that cannot be read
+ * (call "open"), or where executable memory is forbidden (call "memfd_create": the sysctl vm.memfd_noexec); -ETXTBSY for a
+ * file that was written to while it was copied; -ENOMEM; -EIO when the result does not prove to be sealed.
  */
 int initsync_exe_seal(enum initsync_seal how, int *ret_fd, struct initsync_error *reterr);
 
@@ -623,13 +628,14 @@ int initsync_exe_seal(enum initsync_seal how, int *ret_fd, struct initsync_error
  * descriptor. A memfd counts with all seals or more; a file of an overlay when its mount is read-only, nosuid and nodev,
  * and not in the mount namespace.
  *
- * Return: 1; 0; -ENOSYS or -EXDEV as initsync_exe_seal(); -EACCES for a file on a tmpfs that cannot be read, whose seals
- * cannot be either; -EMFILE.
+ * Return: 1 yes; 0 no; -ENOSYS or -EXDEV as initsync_exe_seal(); -EACCES for a file on a tmpfs that cannot be read, whose
+ * seals cannot be either; -EMFILE.
  */
 int initsync_exe_is_sealed(void);
 
 /**
  * initsync_feature() - what this kernel offers beyond the least
+ * @name:       one of initsync_feature_name()
  *
  * Return: 1 yes; 0 this kernel lacks @name; -EPERM not with these privileges, or behind a filter that hides the answer;
  * -ENOENT unknown name.
@@ -639,7 +645,7 @@ int initsync_feature(const char *name);
 /** initsync_feature_name() - the names, from 0 on; NULL past the last */
 const char *initsync_feature_name(size_t i);
 
-/** initsync_version() - "0.1.0" */
+/** initsync_version() - the library's own version, "0.1.0" */
 const char *initsync_version(void);
 
 #ifdef __cplusplus

@@ -83,6 +83,7 @@ SCRIPT_TESTS = \
 PYTHON_TESTS = \
 	tests/compatibility.py \
 	tests/doc-fragments.py \
+	tests/manual.py \
 	tests/model.py \
 	tests/peer/selftest.py \
 	tests/system-calls.py \
@@ -100,6 +101,7 @@ PYTHON_TESTS = \
 	tests/tool-layers.py \
 	tests/tool-left.py \
 	tests/tool-mount-options.py \
+	tests/tool-manual.py \
 	tests/tool-matrix.py \
 	tests/tool-mounts.py \
 	tests/tool-namespaces.py \
@@ -289,6 +291,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/box.py \
 	tests/support/container.py \
 	tests/support/hooks.py \
+	tests/support/pages.py \
 	tests/support/agent.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
