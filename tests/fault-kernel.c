@@ -2,6 +2,7 @@
 #include "support/support.h"
 #include "support/handshake_child.h"
 #include "support/oracle.h"
+#include "support/process.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -98,8 +99,7 @@ static int run(const char *name, unsigned flags, int fails) {
         memset(round_, 0, sizeof(*round_));
         round_->handshake.flags = flags;
         fflush(NULL);
-        pid = fork();
-        assert(pid >= 0);
+        pid = process_copy();
         if (pid == 0)
                 in_process();
         assert(waitpid(pid, &status, 0) == pid);
@@ -159,7 +159,7 @@ int main(void) {
                 return 0;
         }
         handshake_patience = 10;        /* nothing here ends by a deadline */
-        oracle_strangers = 0;
+        oracle_adopt();
         handshake_places(oracle_dir());
         handshake_in_child = handshake_in_parent = deny;
         round_ = mmap(NULL, sizeof(*round_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

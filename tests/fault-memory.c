@@ -2,6 +2,7 @@
 #include "support/support.h"
 #include "support/handshake_child.h"
 #include "support/oracle.h"
+#include "support/process.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -176,8 +177,7 @@ static int run(const struct scene *scene, int who, unsigned from, unsigned times
         plan->times = times;
         plan->handshake.flags = scene->flags;
         fflush(NULL);
-        pid = fork();
-        assert(pid >= 0);
+        pid = process_copy();
         if (pid == 0)
                 run_in_process(scene);
         assert(waitpid(pid, &status, 0) == pid);
@@ -223,7 +223,7 @@ int main(void) {
         }
         handshake_in_child = in_child;
         handshake_patience = 10;        /* nothing here ends by a deadline */
-        oracle_strangers = 0;
+        oracle_adopt();
         handshake_places(oracle_dir());
         plan = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         assert(plan != MAP_FAILED);

@@ -12,6 +12,7 @@
 #include "support/fault.h"
 #include "support/handshake_child.h"
 #include "support/place.h"
+#include "support/process.h"
 
 /* The first failure of a scene is what is looked at; those that follow must be in order, too. */
 static void note(struct handshake *handshake, const char *call, int r, const struct initsync_error *error) {
@@ -120,7 +121,7 @@ static void scene_attach(struct handshake *handshake) {
 
 /* How a silent child is looked at, without the second that passes before that. */
 static void scene_look(struct handshake *handshake) {
-        int pid = (int)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL), pidfd, fd = -1;
+        int pid = process_copy(), pidfd, fd = -1;
         enum watch_state state;
 
         handshake->no_parent = 1;
@@ -133,8 +134,7 @@ static void scene_look(struct handshake *handshake) {
                 handshake->unlike = 1;
         if (fd >= 0)
                 close(fd);
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
+        process_end(pid);
         close(pidfd);
 }
 
@@ -156,7 +156,7 @@ static void with_silent_child(struct handshake *handshake, int run) {
                 return;
         options.timeout_ms = 30;
         options.grace_ms = 30;
-        pid = fork();
+        pid = process_copy();
         if (pid == 0) {
                 fault_role = FAULT_CHILD;
                 close(ours);
@@ -176,8 +176,7 @@ static void with_silent_child(struct handshake *handshake, int run) {
                         handshake->unlike = 1;
         }
         initsync_parent_free(parent);
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
+        process_end(pid);
         close(pidfd);
 }
 
@@ -311,6 +310,8 @@ const struct fault_scene fault_scenes[] = {
         { "the child's queue is full", 0, NULL, 0, 0, { { "sendmmsg", NULL, EAGAIN, 1, 3 } } },
         { "stdio is closed", 0, NULL, 1, 0, { { 0 } } },
         { "stdio is closed, by descriptor", HANDSHAKE_BY_FD | HANDSHAKE_NO_MOUNTS, NULL, 1, 0, { { 0 } } },
+        { "the descriptor cannot be sent", HANDSHAKE_BY_FD | HANDSHAKE_NO_MOUNTS, NULL, 0, 1,
+          { { "sendmsg", "sender_send", ENOBUFS, 0, 0 } } },
         { "features", 0, scene_features, 0, 0, { { 0 } } },
         { "user namespaces", 0, scene_userns, 0, 0, { { 0 } } },
         { "user namespaces, one group", 0, scene_userns, 0, 0, { { "write", "write_map", EPERM, 2, 1 } } },

@@ -228,7 +228,8 @@ tests_support_libfaultraw_la_CPPFLAGS = $(FAULT_CPPFLAGS)
 tests_support_libfaultraw_la_CFLAGS = $(libraw_la_CFLAGS)
 $(tests_support_libfaultraw_la_OBJECTS): override CFLAGS += $(RAW_CFLAGS)
 FAULT_LDADD = tests/support/libsupport.la tests/support/libfault.la $(CMOCKA_LIBS)
-tests_fault_calls_SOURCES = tests/fault-calls.c tests/fault-scenes.c tests/fault-scenes.h
+tests_fault_calls_SOURCES = tests/fault-calls.c tests/fault-errors.c tests/fault-errors.h tests/fault-scenes.c \
+	tests/fault-scenes.h
 tests_fault_calls_LDADD = $(FAULT_LDADD)
 
 TESTS = $(SCRIPT_TESTS)

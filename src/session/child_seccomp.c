@@ -65,13 +65,16 @@ static int send_listener(struct initsync_child *child, int fd) {
 static int read_answer(struct initsync_child *child, struct initsync_error *reterr) {
         struct initsync_error error;
         struct message message;
+        const char *call;
         ssize_t n;
+        int r;
 
         do
                 n = sys_read(child->channel.socket, child->channel.packet, LIMIT_ANSWER);
         while (n == -EINTR);
-        if (n == 0 && child->sender && sender_result(child->sender) < 0)
-                return broken(child, sender_result(child->sender), "sendmsg", reterr);
+        r = n <= 0 && child->sender ? sender_result(child->sender, &call) : 0;
+        if (r < 0)
+                return broken(child, r, call, reterr);
         if (n <= 0)
                 return broken(child, (int)n, "read", reterr);
         if (message_read(child->channel.packet, (size_t)n, NULL, &message, &error) < 0)

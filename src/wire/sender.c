@@ -69,8 +69,12 @@ int sender_give(struct sender *sender, int fd) {
         return n < 0 ? (int)n : 0;
 }
 
-int sender_result(const struct sender *sender) {
-        return __atomic_load_n(&sender->result, __ATOMIC_ACQUIRE);
+int sender_result(const struct sender *sender, const char **ret_call) {
+        int r = __atomic_load_n(&sender->result, __ATOMIC_ACQUIRE);
+
+        if (r < 0)
+                *ret_call = sender->call;
+        return r;
 }
 
 struct sender *sender_end(struct sender *sender) {

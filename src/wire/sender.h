@@ -24,8 +24,8 @@ int sender_start(struct sender **ret_sender, int socket);
 /* sender_give() - have it send @fd; write(2) is all that is called. Return: 0, or a negative errno of it */
 int sender_give(struct sender *sender, int fd);
 
-/* sender_result() - 0, or the negative errno of its sendmsg(2), upon which it has ended the socket's incoming side */
-int sender_result(const struct sender *sender);
+/* sender_result() - 0, or the negative errno of its @ret_call, upon which it has ended the socket's incoming side */
+int sender_result(const struct sender *sender, const char **ret_call);
 
 /* sender_end() - close what is left of it; its memory stays until the process executes or ends, since it may yet run. Returns NULL */
 struct sender *sender_end(struct sender *sender);

@@ -28,16 +28,23 @@ RAW int sender_task(void *arg) {
         ssize_t n;
         int fd, r;
 
-        /* One that dies by its own filter says nothing, and we hold its end of the socket open. */
-        sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
+        /*
+         * One that dies by its own filter says nothing, and we hold its end of the socket open, and of the pipe: without the signal
+         * nobody would ever end us.
+         */
+        sender->call = "prctl";
+        r = sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (sys_getppid() != sender->parent)
                 return 0;
-        do
-                n = sys_read(sender->wake[0], &fd, sizeof(fd));
-        while (n == -EINTR);
-        if (n != sizeof(fd))
-                return 0;
-        r = sender_send(sender->socket, fd);
+        if (r >= 0) {
+                do
+                        n = sys_read(sender->wake[0], &fd, sizeof(fd));
+                while (n == -EINTR);
+                if (n != sizeof(fd))
+                        return 0;
+                sender->call = "sendmsg";
+                r = sender_send(sender->socket, fd);
+        }
         if (r < 0) {
                 __atomic_store_n(&sender->result, r, __ATOMIC_RELEASE);
                 sys_shutdown(sender->socket, SHUT_RD);          /* who waits for an answer there waits in vain */

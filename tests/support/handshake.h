@@ -38,6 +38,9 @@ struct handshake {
         int hooks, ready, seccomp, kills;
         int took_ms;
         int no_parent;                  /* one was never made */
+        int pidfd;                      /* of the child, in the parent, until it is reaped */
+        int mute;                       /* set by who takes the child's write(2) away for good */
+        int knows, known_status;        /* initsync_parent_child_status(), after a success */
 };
 
 /* handshake_places() - the directories and mounts that it works with, below @dir; once, before any of them */

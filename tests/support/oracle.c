@@ -7,14 +7,17 @@
 #include <initsync.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "duo.h"
 #include "private.h"
+#include "process.h"
 
 #define TASK_GUARD 65536        /* below the stack of a task; see mount/broker.c */
 
-int oracle_patience_ms = 1000;
+int oracle_patience_ms = 5000;
 
 int oracle_strangers = 1;
 
@@ -29,15 +32,29 @@ static void pause_ms(long ms) {
         nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
 }
 
-int oracle_group_left(int pid) {
-        int waited;
+void oracle_adopt(void) {
+        assert(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+        oracle_strangers = 0;
+}
 
-        for (waited = 0; kill(-pid, 0) == 0; waited += 2) {
-                if (waited >= oracle_patience_ms)
+/* A zombie that nobody has reaped yet still counts, and who reaps orphans may take long: after oracle_adopt() that is us. */
+static void reap_group(int pid) {
+        assert(pid > 1);
+        while (waitpid(-pid, NULL, __WALL | WNOHANG) > 0)
+                ;
+}
+
+int oracle_group_left(int pid) {
+        int64_t end = duo_now() + oracle_patience_ms;
+
+        for (;;) {
+                reap_group(pid);
+                if (process_signal_group(pid, 0) < 0)
+                        return 0;
+                if (duo_now() > end)
                         return 1;
                 pause_ms(2);
         }
-        return 0;
 }
 
 static void __attribute__((format(printf, 2, 3))) see(struct oracle *oracle, const char *format, ...) {

@@ -33,9 +33,16 @@ void oracle_settle(void);
 void oracle_group(void);
 
 /*
+ * oracle_adopt() - orphans of whatever this process starts come to it, and the runs look at nothing but their own children
+ *
+ * For who asks oracle_group_left() after each of many runs. Clears oracle_strangers.
+ */
+void oracle_adopt(void);
+
+/*
  * oracle_group_left() - is anything alive of the process group of @pid, a child that has called oracle_group() and is reaped
  *
- * Whoever asks this after each of many runs may have them look at nothing but their own children, and clears oracle_strangers.
+ * What ends by itself within oracle_patience_ms is not left. Reaps who of that group has come to us.
  */
 int oracle_group_left(int pid);
 extern int oracle_strangers;

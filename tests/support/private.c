@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include "file.h"
 #include "oracle.h"
+#include "process.h"
 
 static char why[128], directory[PATH_MAX];
 
@@ -41,14 +42,17 @@ ssize_t private_read(const char *path, char *to, size_t size) {
 /* With at most @most of a kind: can there be one more? A process of its own makes it, by the bare call: see clone(2). */
 static int has_room(const struct kind *kind, int most) {
         char text[32];
+        int r, tries = 0;
         long pid;
-        int r;
 
         snprintf(text, sizeof(text), "%d", most);
         assert(file_write(kind->limit, text) == 0);
-        pid = syscall(SYS_clone, kind->flag | SIGCHLD, NULL, NULL, NULL, NULL);
+        /* EAGAIN is of a system that has no room for another process; what is above the limit gets ENOSPC. */
+        while ((pid = syscall(SYS_clone, kind->flag | SIGCHLD, NULL, NULL, NULL, NULL)) < 0 && errno == EAGAIN && tries++ < 6000)
+                usleep(10000);
         if (pid == 0)
                 syscall(SYS_exit_group, 0);
+        assert(pid > 0 || errno == ENOSPC);
         r = pid > 0;
         if (r)
                 assert(waitpid((pid_t)pid, NULL, 0) == pid);
@@ -100,7 +104,7 @@ static int enter_user_namespace(void) {
         char byte;
 
         assert(pipe2(go, O_CLOEXEC) == 0);
-        pid = uid == 0 ? fork() : -1;
+        pid = uid == 0 ? process_copy() : -1;
         if (pid == 0) {
                 close(go[1]);
                 _exit(read(go[0], &byte, 1) != 1 || write_maps(self, uid, gid) < 0);

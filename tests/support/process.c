@@ -21,8 +21,30 @@ int process_gone(int pidfd, int ms) {
         return poll(&poll_one, 1, ms) == 1;
 }
 
+#define NO_ROOM_MS 60000
+
+int process_copy(void) {
+        long end = milliseconds() + NO_ROOM_MS;
+        int pid;
+
+        while ((pid = fork()) < 0 && errno == EAGAIN && milliseconds() < end)
+                usleep(10000);
+        assert(pid >= 0);
+        return pid;
+}
+
+int process_signal(int pid, int number) {
+        assert(pid > 1);
+        return kill(pid, number);
+}
+
+int process_signal_group(int pid, int number) {
+        assert(pid > 1);
+        return kill(-pid, number);
+}
+
 int process_fork(void) {
-        int parent = getpid(), pid = fork();
+        int parent = getpid(), pid = process_copy();
 
         if (pid != 0)
                 return pid;
@@ -33,8 +55,7 @@ int process_fork(void) {
 }
 
 void process_end(int pid) {
-        assert(pid > 0);
-        kill(pid, SIGKILL);
+        process_signal(pid, SIGKILL);
         assert(waitpid(pid, NULL, __WALL) == pid);
 }
 

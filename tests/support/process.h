@@ -15,6 +15,17 @@ int process_gone(int pidfd, int ms);
 /** process_fork() - as fork(2); the child dies with its parent, however that ends */
 int process_fork(void);
 
+/** process_copy() - as fork(2), but never fails: while the system has no room for one more (EAGAIN) it waits, for a minute at most */
+int process_copy(void);
+
+/**
+ * process_signal(), process_signal_group() - as kill(2), of one process or of the group that @pid leads
+ *
+ * A number that would mean init, the caller's own group, or everybody, as that of a fork(2) that failed does, is a bug of the test.
+ */
+int process_signal(int pid, int number);
+int process_signal_group(int pid, int number);
+
 /** process_end() - kill a child and reap it */
 void process_end(int pid);
 

@@ -20,6 +20,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/* SANITIZED - is this a build with AddressSanitizer or ThreadSanitizer */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /** support_fd_count() - how many descriptors this process has open, or a negative errno */
 int support_fd_count(void);
 
