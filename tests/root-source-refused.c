@@ -313,15 +313,26 @@ static void enter_lesser(void) {
 }
 
 static void locked(void) {
+        int i;
+
         make_tmpfs(path_of("fs"));
         make_tmpfs(path_of("fs/a"));
         make_tmpfs(path_of("fs/a/b"));
         make_mount("ramfs", path_of("fs/a/b/culprit"));
         make_tmpfs(path_of("whole"));
         make_tmpfs(path_of("whole/a"));
+        make_mount("ramfs", path_of("few"));
+        make_mount("ramfs", path_of("many"));
+        for (i = 0; i < 70; i++) {
+                make_tmpfs(path_of("many/%d", i));
+                if (i < 60)
+                        make_tmpfs(path_of("few/%d", i));
+        }
         enter_lesser();
         source_fails(path_of("fs"), MAP, 0, -EINVAL, "open_tree", "must be cloned recursively");
         source_fails(path_of("fs"), MAP, ALL, -EINVAL, NULL, blame("ramfs", path_of("fs/a/b/culprit")));
+        source_fails(path_of("few"), MAP, ALL, -EINVAL, NULL, blame("ramfs", path_of("few")));
+        source_fails(path_of("many"), MAP, ALL, -EINVAL, NULL, "its file system, or one mounted below it");
         close(source_open(path_of("whole"), MAP, ALL));
 }
 

@@ -148,6 +148,8 @@ RAW int source_recount(int fd, const char *path, struct source_request *request,
         return 1;
 }
 
+#define TRIED_WITH 64   /* mounts, itself included */
+
 RAW static int plain_clone(int fd, unsigned flags) {
         flags |= SYS_OPEN_TREE_CLONE | SYS_OPEN_TREE_CLOEXEC | SYS_AT_EMPTY_PATH | SYS_AT_NO_AUTOMOUNT;
         return sys_open_tree(fd, "", flags);
@@ -161,7 +163,10 @@ RAW int source_can_clone(int fd, const struct source_request *request) {
         return tree >= 0;
 }
 
-/* A mount with others locked on it is cloned with these only, and -EINVAL of that is nothing that the mapping did. */
+/*
+ * A mount with others locked on it is cloned with these only, and -EINVAL of that is nothing that the mapping did. There may
+ * be thousands, of which each is tried: one with many below it is left out, or a child could have all their pairs cloned.
+ */
 RAW int source_try_map(int fd, int userns_fd) {
         struct sys_mount_attr attr = { SYS_MOUNT_ATTR_IDMAP, 0, 0, (uint64_t)userns_fd };
         struct source_result unused;
@@ -169,7 +174,7 @@ RAW int source_try_map(int fd, int userns_fd) {
 
         r = tree;
         if (tree == -EINVAL) {
-                tree = plain_clone(fd, SYS_AT_RECURSIVE);
+                tree = culprit_count(fd, TRIED_WITH) > TRIED_WITH ? -E2BIG : plain_clone(fd, SYS_AT_RECURSIVE);
                 if (tree < 0)
                         return -ENOENT;
                 r = set_attr(tree, 0, &attr, &unused);

@@ -68,7 +68,7 @@ int source_can_clone(int fd, const struct source_request *request);
 /*
  * source_try_map() - does the single mount that @fd lies on take this id mapping
  *
- * Return: 0; -EINVAL: it does not; -ENOENT: it cannot be cloned, so that nothing can be said; another negative errno.
+ * Return: 0; -EINVAL: it does not; -ENOENT: it cannot be cloned alone, so that nothing can be said; another negative errno.
  */
 int source_try_map(int fd, int userns_fd);
 

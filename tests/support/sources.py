@@ -118,7 +118,7 @@ def file_system(place, kind):
 
 @contextlib.contextmanager
 def below(at, what):
-    """What is mounted in the source: "nothing", another directory of the "same" file system, a "ramfs", which takes no map."""
+    """What is mounted in the source: "nothing", another directory of the "same" file system, or a "ramfs" (takes no map)."""
     target = os.path.join(at, "source", "below")
     if what == "nothing":
         yield at + "/source/below"
