@@ -86,6 +86,18 @@ def many_daemons(place):
     equal(of_container(place), [])
 
 
+def replaced(place):
+    """processes that start a successor and end at once, faster than anybody can tell who is there"""
+    need_container()
+    config = marked(place, box(place, ""))
+    config["process"]["args"] = ["/bin/probe", "replace", "40"]
+    begin = time.monotonic()
+    result = tool.finish(start(place, config), 30)
+    equal((result.code, result.out, result.err), (3, "", ""))
+    equal(of_container(place), [])
+    ok(time.monotonic() - begin < 5, "they ended by themselves")
+
+
 def killed(place):
     """SIGKILL of the tool ends everything, daemons that lost their parent included"""
     need_container()
@@ -158,7 +170,7 @@ def output_ends(place):
         os.kill(keeper, signal.SIGCONT)
 
 
-TESTS = [daemons, many_daemons, killed, killed_group, early, failed, output_ends]
+TESTS = [daemons, many_daemons, replaced, killed, killed_group, early, failed, output_ends]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))
