@@ -86,6 +86,32 @@ def many_daemons(place):
     equal(of_container(place), [])
 
 
+def orphans(place):
+    """orphans that end while the container goes on are no zombies until its end"""
+    need_container()
+    script = "i=0; while [ $i -lt 50 ]; do (true &); i=$((i+1)); done; echo ready; sleep 60"
+    process = start(place, marked(place, box(place, script)))
+    equal(process.stdout.readline(), "ready\n")
+    with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as file:
+        keeper = int(file.read().split()[0])
+    end = time.monotonic() + 2
+    children = [0, 0]
+    while len(children) > 1 and time.monotonic() < end:
+        with open("/proc/%d/task/%d/children" % (keeper, keeper), encoding="ascii") as file:
+            children = file.read().split()
+    equal(len(children), 1)
+    process.terminate()
+    equal(tool.finish(process).code, 143)
+
+
+def stopped_keeper(place):
+    """processes of the container's that stop the tool's own: the exit status is told, and nothing is left"""
+    need_container()
+    result = tool.finish(start(place, marked(place, box(place, "kill -STOP $PPID; exit 5"))))
+    equal((result.code, result.err), (5, ""))
+    equal(of_container(place), [])
+
+
 def replaced(place):
     """processes that start a successor and end at once, faster than anybody can tell who is there"""
     need_container()
@@ -170,7 +196,7 @@ def output_ends(place):
         os.kill(keeper, signal.SIGCONT)
 
 
-TESTS = [daemons, many_daemons, replaced, killed, killed_group, early, failed, output_ends]
+TESTS = [daemons, many_daemons, orphans, stopped_keeper, replaced, killed, killed_group, early, failed, output_ends]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))
