@@ -475,7 +475,7 @@ static _Noreturn void replace(int n) {
                         }
                         _exit(0);
                 }
-        usleep(300000);
+        usleep(100000);
         _exit(3);
 }
 
