@@ -422,8 +422,9 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate.
  *
  * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
- * listener: sendmsg(2) may be denied here then. It ends with that, or with this process, and is not to be reaped; for that,
- * SIGCHLD gets its default action with SA_NOCLDWAIT, which execve(2) clears. Where no process can be made (RLIMIT_NPROC;
+ * listener: sendmsg(2) may be denied here then. It ends with that, with this process, or soon after its execve(2), for which the
+ * address of set_tid_address(2) is used, and is not to be reaped; for that, SIGCHLD gets its default action with SA_NOCLDWAIT,
+ * which execve(2) clears. Where no process can be made (RLIMIT_NPROC;
  * after unshare(CLONE_NEWPID)) initsync_child_seccomp() makes one sendmsg(2) itself.
  *
  * Return: as above.

@@ -10,8 +10,9 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import terminal
 import tool
-from container import need_container
+from container import DEV, PTS, need_container
 from hooks import (CHILD, KINDS, PROGRAM, configuration, forget, hook, log, order, record, recorded, run, sleepers, start,
                    unique, wait_for)
 from tool import OUR_INIT, OUR_PARENT, PEER_CHILD, PEER_PARENT, Skip, contains, converse, equal, ok
@@ -240,6 +241,27 @@ def init_alone(place):
     equal((state["id"], state["status"]), ("bundle", "created"))
 
 
+# Whose descriptors above these are the program's, are init's.
+REACH = "reach() { for fd in /proc/1/fd/[3-9]; do (echo reached $fd >$fd) 2>/dev/null && echo $fd; done; }; "
+
+
+def image_reaches_nothing(place):
+    """a program of the image has neither the runtime's terminal nor the conversation: as a hook, nor left behind by one"""
+    need_container()
+    later = "(while [ $(cut -c 3-10 /proc/1/stat) = '(syncdem' ]; do reach; done) >>$LOG/left 2>/dev/null &"
+    config = configuration(place, "echo program", startContainer=[
+        hook(place, "startContainer", REACH + "reach >$LOG/reached; " + later)])
+    config["mounts"] += [DEV, PTS]
+    config["process"]["terminal"] = True
+    with terminal.terminal() as here:
+        here.start([tool.TOOL, "run", "--bundle", place.write(config), "box"])
+        equal(here.wait(), 0)
+        equal(here.rest(), "program\r\n")
+    for name in ("reached", "left"):
+        with open(log(place) + "/" + name, encoding="ascii") as file:
+            equal((name, file.read()), (name, ""))
+
+
 def ordinary_user(place):
     """as an ordinary user, all six kinds"""
     config = configuration(place, PATIENT, **{kind: [record(place, kind)] for kind in KINDS})
@@ -269,7 +291,8 @@ def waits(place):
 
 
 TESTS = [all_kinds, surroundings, rights, before_pivot, strings, large_state, daemon, closed_streams, parent_alone,
-         ignored_children, strange_path, init_alone, ordinary_user, waits]
+         ignored_children, strange_path, init_alone, image_reaches_nothing,
+         ordinary_user, waits]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -86,6 +86,44 @@ def many_daemons(place):
     equal(of_container(place), [])
 
 
+def orphans(place):
+    """orphans that end while the container goes on are no zombies until its end"""
+    need_container()
+    script = "i=0; while [ $i -lt 50 ]; do (true &); i=$((i+1)); done; echo ready; sleep 60"
+    process = start(place, marked(place, box(place, script)))
+    equal(process.stdout.readline(), "ready\n")
+    with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as file:
+        keeper = int(file.read().split()[0])
+    end = time.monotonic() + 2
+    children = [0, 0]
+    while len(children) > 1 and time.monotonic() < end:
+        with open("/proc/%d/task/%d/children" % (keeper, keeper), encoding="ascii") as file:
+            children = file.read().split()
+    equal(len(children), 1)
+    process.terminate()
+    equal(tool.finish(process).code, 143)
+
+
+def stopped_keeper(place):
+    """processes of the container's that stop the tool's own: the exit status is told, and nothing is left"""
+    need_container()
+    result = tool.finish(start(place, marked(place, box(place, "kill -STOP $PPID; exit 5"))))
+    equal((result.code, result.err), (5, ""))
+    equal(of_container(place), [])
+
+
+def replaced(place):
+    """processes that start a successor and end at once, faster than anybody can tell who is there"""
+    need_container()
+    config = marked(place, box(place, ""))
+    config["process"]["args"] = ["/bin/probe", "replace", "40"]
+    begin = time.monotonic()
+    result = tool.finish(start(place, config), 30)
+    equal((result.code, result.out, result.err), (3, "", ""))
+    equal(of_container(place), [])
+    ok(time.monotonic() - begin < 5, "they ended by themselves")
+
+
 def killed(place):
     """SIGKILL of the tool ends everything, daemons that lost their parent included"""
     need_container()
@@ -158,7 +196,10 @@ def output_ends(place):
         os.kill(keeper, signal.SIGCONT)
 
 
-TESTS = [daemons, many_daemons, killed, killed_group, early, failed, output_ends]
+TESTS = [daemons, many_daemons, orphans, stopped_keeper, killed, killed_group, early, failed, output_ends]
+# Where it fails, the machine runs out of process numbers for a while.
+if os.environ.get("INITSYNC_LONG"):
+    TESTS.append(replaced)
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -485,6 +485,10 @@ def pid_file(place):
     fails(place, configuration("true"), "--pid-file: ", "/none/pid", "No such file",
           options=("--pid-file", place.path + "/none/pid"))
     equal(run(place, configuration("true"), "--pid-file", "relative", cwd=place.path), (0, "", ""))
+    fifo = place.path + "/fifo"         # as --pid-file /dev/null would be, for the whole machine
+    os.mkfifo(fifo)
+    fails(place, configuration("true"), "--pid-file: ", fifo, "no regular file", options=("--pid-file", fifo))
+    ok(stat.S_ISFIFO(os.lstat(fifo).st_mode), "replaced")
     ok(int(read(place.path + "/relative")) > 0, "no number")
 
 

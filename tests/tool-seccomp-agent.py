@@ -217,12 +217,14 @@ def alone(place):
 
 
 def ordinary_user(place):
-    """as an ordinary user, both forms"""
+    """as an ordinary user, both forms; also behind a hook of the image, for which init is not to be traced"""
     uid, gid = (65533, 65533) if tool.ROOT else (os.getuid(), os.getgid())
+    hook = {"path": "/bin/busybox", "args": ["true"]}
     for options in FORMS:
-        for nnp in (True, False):
+        for nnp, hooks in ((True, []), (False, []), (True, [hook])):
             with Agent(place, deny, "agent%d" % time.monotonic_ns()) as served:
                 config = configuration(place, profile(served.path, rule(DENSE, "ERRNO")), MKDIR, noNewPrivileges=nnp)
+                config["hooks"] = {"startContainer": hooks}
                 config["linux"]["namespaces"] = [{"type": name} for name in "user pid mount ipc uts".split()]
                 config["linux"].update(uidMappings=extents("0:%d:1" % uid), gidMappings=extents("0:%d:1" % gid))
                 place.write(config)

@@ -6,12 +6,15 @@ import os
 import re
 import shutil
 import struct
+import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import agent
 import container
+import terminal
 import tool
 from tool import Skip, contains, equal, extents, need_root, ok, one_line
 
@@ -282,6 +285,47 @@ def ordinary_user(place):
         equal(result, (0, "sched_yield: Operation not permitted\n", ""))
 
 
+# ---- what init leaves and says under a filter ----------------------------------------------
+
+BESIDE = "trap 'exit 7' TERM; sleep 0.2; echo /proc/[0-9]*; while :; do sleep 0.05; done"
+
+
+def nobody_beside(place):
+    """--seccomp-fd where there is no listener to send: soon nobody is beside the program, and its signals reach it"""
+    need_root("start containers")
+    bundle = place.write(configuration(place, profile("ALLOW", rule("sched_yield", "ERRNO")), "/bin/sh", "-c", BESIDE))
+    process = tool.start([tool.TOOL, "run", "--bundle", bundle, "--seccomp-fd", "test"])
+    shown = process.stdout.readline()
+    process.terminate()
+    equal((process.wait(tool.TIMEOUT), process.stderr.read(), shown), (7, "", "/proc/1\n"))
+    # The parent alone ends with the execution of the program. Without a fork: a launcher would have the socket, too.
+    config = configuration(place, profile("ALLOW", rule("sched_yield", "ERRNO")), "/bin/sh", "-c", "sleep 1")
+    config["mounts"] = []
+    begin = time.monotonic()
+    with tool.pair() as (ours, theirs):
+        child = tool.start(["unshare", "--ipc", "--net", "--uts", *tool.OUR_INIT[:-1], str(theirs.fileno()), "--seccomp-fd",
+                            "--bundle", place.write(config)], [theirs.fileno()], preexec_fn=tool.unshare)
+        parent = tool.start([part.format(fd=ours.fileno(), pid=child.pid) for part in tool.OUR_PARENT] +
+                            ["--seccomp-fd", "--bundle", place.bundle], [ours.fileno()])
+    equal(tool.finish(parent), (0, "", ""))
+    ok(time.monotonic() - begin < 0.9, "the conversation lasted as long as the program")
+    equal(tool.finish(child), (0, "", ""))
+
+
+def told_from_a_terminal(place):
+    """a program that cannot be executed on a terminal is told of, whatever init may do no more"""
+    need_root("start containers")
+    for action in ("ERRNO", "KILL_PROCESS"):
+        config = configuration(place, profile("ALLOW", rule("dup2 dup3 fcntl ioctl", action)), "/none")
+        config["mounts"] += [container.DEV, container.PTS]
+        config["process"]["terminal"] = True
+        with terminal.terminal() as here:
+            process = here.start([tool.TOOL, "run", "--bundle", place.write(config), "test"], stderr=subprocess.PIPE, text=True)
+            said = process.communicate(timeout=tool.TIMEOUT)[1]
+        equal(process.returncode, 1)
+        contains(one_line(said), "process.args[0]: /none: execve: No such file or directory")
+
+
 # ---- what cannot be done -------------------------------------------------------------------
 
 def unknown_names(place):
@@ -411,7 +455,7 @@ def too_large(place):
        result.err)
 
 
-TESTS = [modes, actions, kills, defaults, arguments, architectures, nothing_after, flags, bare, execution_denied, load_refused,
+TESTS = [modes, actions, kills, defaults, arguments, architectures, nothing_after, flags, bare, execution_denied, nobody_beside, told_from_a_terminal, load_refused,
          ordinary_user, unknown_names, refused, too_large]
 
 if __name__ == "__main__":

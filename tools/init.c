@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <sys/prctl.h>
 #include "cleanup.h"
 #include "commands.h"
 #include "console.h"
@@ -82,13 +83,21 @@ static int become_ready(const struct bundle *bundle, struct initsync_child *chil
 /* Where, who and with what rights the program will be: they are the image's, and may do no more than it. */
 static int start_hooks(const struct bundle *bundle, mode_t mask, int lifeline, struct initsync_error *reterr) {
         umask(bundle->process.has_umask ? bundle->process.umask : mask);
+        if (bundle->hooks[HOOK_START_CONTAINER].n == 0)
+                return 0;
+        /*
+         * Our descriptors are none of theirs: in /proc/1/fd stand the conversation, and the terminal of whoever started us. Also
+         * behind the last one, which may have left something running: execve(2) gives it back.
+         */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return fault_call(reterr, -errno, "prctl", "config.json: hooks.startContainer");
         return hooks_wait(bundle, HOOK_START_CONTAINER, getpid(), -1, lifeline, reterr);
 }
 
 int init_run(const struct bundle *bundle, struct initsync_child *child, int console, int tree, int lifeline,
              struct initsync_error *reterr) {
         mode_t mask = umask(022);       /* the mount points that are made are for everybody in the container */
-        _cleanup_fd_ int slave = -1, messages = -1;
+        _cleanup_fd_ int slave = -1;
         bool inside = false;
         char **env = NULL;
         int r, step;
@@ -102,7 +111,8 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
         if (r == 0)
                 step = INITSYNC_STEP_RUN;
         if (r == 0 && slave >= 0) {
-                messages = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+                /* What goes wrong is told where whoever started this looks for it, also under a filter that denies dup2(2). */
+                say_to(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
                 r = console_enter(slave, reterr);
         }
         /* With a terminal of its own those are that, and the caller's remain whose they are. */
@@ -122,9 +132,6 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
         fd_closep(&lifeline);
         if (r == 0)
                 r = container_exec(bundle, child, env, mask, reterr);
-        /* What went wrong is told where whoever started this looks for it. */
-        if (messages >= 0)
-                dup2(messages, STDERR_FILENO);
         if (reterr->step < 0)
                 reterr->step = step;
         return r;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include "cleanup.h"
 #include "kernel.h"
 #include "keeper.h"
@@ -12,6 +16,9 @@
 #include "sweep.h"
 
 #define SWEEP_MS 5000           /* what is killed and takes longer hangs in a system call, of a dead file server say */
+#define END_MS 8000             /* for it to sweep, on a busy machine */
+#define ANSWER_S 5
+#define ROUND_MS 1
 #define STUCK 1                 /* exit status */
 
 struct made {
@@ -62,21 +69,59 @@ static int receive_made(int fd, int *ret_pidfd, struct initsync_error *reterr) {
 }
 
 static void answer(int fd, int pidfd) {
-        siginfo_t info = { .si_status = 0 };
+        siginfo_t info = { .si_code = CLD_KILLED, .si_status = SIGKILL };
         int status;
 
+        /* Whoever asks waits for an answer. */
         if (waitid(KERNEL_P_PIDFD, (id_t)pidfd, &info, WEXITED | KERNEL_WALL) < 0)
-                return;
+                info = (siginfo_t){ .si_code = CLD_KILLED, .si_status = SIGKILL };
         status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
         if (send(fd, &status, sizeof(status), MSG_NOSIGNAL) < 0)
                 return;
+}
+
+/* Orphans that ended, while the container goes on: its first process stays until somebody asks how it ended. */
+static void reap_orphans(pid_t first) {
+        siginfo_t info;
+
+        for (;;) {
+                info.si_pid = 0;
+                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | KERNEL_WALL) < 0 || info.si_pid == 0 ||
+                    info.si_pid == first)
+                        return;
+                waitpid(info.si_pid, NULL, WNOHANG | KERNEL_WALL);
+        }
+}
+
+/* Until there is nobody to ask any more. */
+static void attend(int fd, int pidfd, pid_t first) {
+        struct signalfd_siginfo info;
+        _cleanup_fd_ int ended = -1;
+        sigset_t set;
+        char byte;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        ended = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        for (;;) {
+                struct pollfd wait[] = { { .fd = fd, .events = POLLIN }, { .fd = ended, .events = POLLIN } };
+
+                if (poll(wait, 2, -1) < 0)
+                        continue;
+                if (wait[0].revents) {
+                        if (read(fd, &byte, 1) != 1)
+                                return;
+                        answer(fd, pidfd);
+                }
+                if (wait[1].revents && read(ended, &info, sizeof(info)) > 0)
+                        reap_orphans(first);
+        }
 }
 
 static _Noreturn void keep(int fd, keeper_make *make, void *userdata) {
         int kept[2] = { fd, -1 }, i;
         struct made made;
         sigset_t all;
-        char byte;
 
         /* What is sent to a whole session or process group is not for it. */
         setsid();
@@ -86,13 +131,13 @@ static _Noreturn void keep(int fd, keeper_make *make, void *userdata) {
                 made.pid = make(userdata, &kept[1], &made.error);
         sigfillset(&all);
         sigprocmask(SIG_SETMASK, &all, NULL);
-        send_made(fd, &made, kept[1]);
+        if (send_made(fd, &made, kept[1]) < 0)
+                _exit(sweep(SWEEP_MS) ? 0 : STUCK);     /* nobody would ever ask */
         /* Whoever waits for the end of our output, or of the conversation, waits for nothing else. */
         initsync_child_only(kept, made.pid < 0 ? 1 : 2);
         for (i = 0; i < 3; i++)
                 close(i);
-        while (read(fd, &byte, 1) == 1)
-                answer(fd, kept[1]);
+        attend(fd, kept[1], made.pid);
         _exit(sweep(SWEEP_MS) ? 0 : STUCK);
 }
 
@@ -124,20 +169,34 @@ int keeper_start(struct keeper *keeper, keeper_make *make, void *userdata, pid_t
 }
 
 int keeper_status(const struct keeper *keeper) {
+        const struct timeval limit = { .tv_sec = ANSWER_S };
         int status;
 
+        setsockopt(keeper->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        kill(keeper->pid, SIGCONT);
         if (send(keeper->fd, "", 1, MSG_NOSIGNAL) == 1 && recv(keeper->fd, &status, sizeof(status), 0) == sizeof(status))
                 return status;
         return 128 + SIGKILL;           /* and so was the keeper */
 }
 
+/* The container's processes may be of the same user, and stop it. */
 int keeper_end(struct keeper *keeper) {
-        int status = 0;
+        const struct timespec round = { .tv_nsec = ROUND_MS * 1000000L };
+        int status = 0, left;
 
         fd_closep(&keeper->fd);
-        if (keeper->pid > 0)
+        if (keeper->pid <= 0)
+                return 0;
+        for (left = END_MS; left > 0 && waitpid(keeper->pid, &status, WNOHANG) == 0; left -= ROUND_MS) {
+                kill(keeper->pid, SIGCONT);
+                nanosleep(&round, NULL);
+        }
+        if (left <= 0) {
+                kill(keeper->pid, SIGKILL);
                 while (waitpid(keeper->pid, &status, 0) < 0 && errno == EINTR)
                         continue;
+                status = STUCK << 8;
+        }
         keeper->pid = 0;
         return WIFEXITED(status) && WEXITSTATUS(status) == STUCK ? -ETIME : 0;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "cleanup.h"
 #include "pid_file.h"
 #include "say.h"
@@ -71,6 +73,13 @@ static int replace(const char *directory, const char *path, const char *other, p
         return r;
 }
 
+/* What is renamed over a device or a pipe takes it away from everybody, as with --pid-file /dev/null. */
+static bool is_replaceable(const char *path) {
+        struct stat st;
+
+        return lstat(path, &st) < 0 || S_ISREG(st.st_mode) || S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
 int pid_file_write(const char *path, pid_t pid, struct initsync_error *reterr) {
         _cleanup_free_ char *directory = NULL, *other = NULL;
         const char *name;
@@ -86,6 +95,10 @@ int pid_file_write(const char *path, pid_t pid, struct initsync_error *reterr) {
         if (!directory || asprintf(&other, "%.*s.%s.new", length, path, name) < 0) {
                 other = NULL;
                 return fault_call(reterr, -ENOMEM, "asprintf", NULL);
+        }
+        if (!is_replaceable(path)) {
+                fault(reterr, -EEXIST, "%s: is there, and is no regular file", path);
+                return fault_in(reterr, "--pid-file");
         }
         r = make_nameless(directory, path, pid);
         if (r < 0)

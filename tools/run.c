@@ -156,7 +156,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         struct parent_job job = { .pid_file = options->pid_file, .hooks = HOOKS_NONE };
         bool ordinary = ordinary_user();
         struct terminal terminal = TERMINAL_NONE;
-        struct spawn_how how = { options->seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0, -1, -1 };
+        struct spawn_how how = { 0, -1, -1 };
         _cleanup_fd_ int signal_fd = -1, console = -1;
         int r;
 
@@ -186,8 +186,12 @@ static int start(const struct options *options, struct spawned *spawned, struct 
                 r = layers_open(bundle, &how.tree, reterr);
         if (r == 0)
                 r = signals_open(&signal_fd, reterr);
-        if (r == 0)
+        if (r == 0) {
+                /* Behind hooks of the image init is not to be traced, by an ordinary user's tool neither. */
+                job.seccomp_fd = options->seccomp_fd || bundle->hooks[HOOK_START_CONTAINER].n > 0;
+                how.child_flags = job.seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0;
                 r = spawn(spawned, bundle, &how, reterr);
+        }
         fd_closep(&how.console);
         fd_closep(&how.tree);
         if (r == 0)
@@ -199,7 +203,6 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
         job.user_fd = joined_user(&spawned->joined);
-        job.seccomp_fd = options->seccomp_fd;
         job.stop_fd = signal_fd;
         return supervise(&job, spawned, watchdog, &terminal, console, signal_fd, reterr);
 }

@@ -40,6 +40,13 @@ static size_t escape(char *to, size_t size, const char *from) {
         return used;
 }
 
+static int say_fd = STDERR_FILENO;
+
+void say_to(int fd) {
+        if (fd >= 0)
+                say_fd = fd;
+}
+
 void say(const char *format, ...) {
         char text[2048], line[4096] = "syncdemo: ";
         size_t used = strlen(line);
@@ -51,7 +58,7 @@ void say(const char *format, ...) {
         used += escape(line + used, sizeof(line) - used - 1, text);
         line[used++] = '\n';
         /* One write, so that the lines of two processes that share a stderr stay whole. */
-        if (write(STDERR_FILENO, line, used) < 0)
+        if (write(say_fd, line, used) < 0)
                 return;         /* nobody left to tell */
 }
 

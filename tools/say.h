@@ -12,6 +12,9 @@
 /* say() - one line on stderr, "syncdemo: " in front; control characters and what is not UTF-8 appear as \xNN */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* say_to() - from now on there instead of on stderr; not with a negative @fd */
+void say_to(int fd);
+
 /* fault() - fill @reterr with a sentence and return @code */
 int fault(struct initsync_error *reterr, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -78,7 +78,8 @@ static _Noreturn void child_main(const struct bundle *bundle, const struct spawn
                 _exit(1);
         close(go_fd);
         lifeline = fcntl(socket_fd, F_DUPFD_CLOEXEC, 3);
-        options.flags = how->child_flags;
+        /* Whoever sends a listener is there until it is sent: none is needed where there is none. */
+        options.flags = bundle->filter.notify ? how->child_flags : 0;
         if (initsync_child_new(&child, socket_fd, &options, &error) < 0)
                 _exit(1);
         become(bundle, child, how, lifeline, late_time, &error);

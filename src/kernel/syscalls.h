@@ -246,6 +246,14 @@ RAW static inline int sys_getpid(void) {
         return (int)RAW_CALL(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
+RAW static inline int sys_gettid(void) {
+        return (int)RAW_CALL(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+RAW static inline int sys_set_tid_address(int *word) {
+        return (int)RAW_CALL(SYS_set_tid_address, word, 0, 0, 0, 0, 0);
+}
+
 RAW static inline int sys_getppid(void) {
         return (int)RAW_CALL(SYS_getppid, 0, 0, 0, 0, 0, 0);
 }

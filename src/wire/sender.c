@@ -19,6 +19,16 @@ static int leave_no_zombies(void) {
         return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
 }
 
+/*
+ * What the kernel does for whoever waits for a thread's end it also does at execve(2), for memory that somebody else uses.
+ * The first thread is the one that nobody waits for.
+ */
+static void watch_execution(struct sender *sender) {
+        sender->there = sys_gettid() == sender->parent ? sender->parent : -1;
+        if (sender->there > 0)
+                sys_set_tid_address(&sender->there);
+}
+
 static int start(struct sender *sender, int socket) {
         _cleanup_fd_ int procfs = procfs_open();
         int pipes[2], i, r;
@@ -39,8 +49,12 @@ static int start(struct sender *sender, int socket) {
                 return r;
         sender->socket = socket;
         sender->parent = sys_getpid();
+        sender->there = -1;
         r = task_spawn(CLONE_FILES | SIGCHLD, sender->stack, sizeof(sender->stack), sender_task, sender);
-        return r < 0 ? r : 0;
+        if (r < 0)
+                return r;
+        watch_execution(sender);
+        return 0;
 }
 
 int sender_start(struct sender **ret_sender, int socket) {

@@ -5,7 +5,7 @@
 /*
  * Another process that sends a descriptor of ours, for one that is about to load a filter: sendmsg(2) may be denied then, or wait
  * for an agent that has no listener yet. It shares our memory and our descriptors, has no filter, and is told the number by
- * write(2). It ends when it has sent, when we give up and when we die; nobody has to reap it.
+ * write(2). It ends when it has sent, when we give up, when we execute a program, and when we die; nobody has to reap it.
  */
 
 struct sender;

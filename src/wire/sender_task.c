@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include "kernel/syscalls.h"
 #include "wire/sender_task.h"
+
+#define SENDER_LOOK_MS 5        /* as long as a program that was executed may have it beside itself */
 
 RAW int sender_send(int socket, int fd) {
         static const char name[] = SENDER_NAME;
@@ -23,9 +26,31 @@ RAW int sender_send(int socket, int fd) {
         return r < 0 ? (int)r : 0;
 }
 
+/*
+ * Its copy of the pipe's other end is open, so that no end-of-file comes from a process that executes another program after
+ * all, without a listener; and until this one ends, nobody sees end-of-file on the socket.
+ *
+ * Return: the descriptor to send, or a negative errno.
+ */
+RAW static int wait_for_listener(const struct sender *sender) {
+        const struct timespec look = { .tv_nsec = SENDER_LOOK_MS * 1000000L };
+        struct pollfd wait = { .fd = sender->wake[0], .events = POLLIN };
+        ssize_t n;
+        int fd, r;
+
+        do
+                r = sys_poll(&wait, 1, &look);
+        while ((r == 0 || r == -EINTR) && __atomic_load_n(&sender->there, __ATOMIC_ACQUIRE) != 0);
+        if (r <= 0)
+                return -ESRCH;
+        do
+                n = sys_read(sender->wake[0], &fd, sizeof(fd));
+        while (n == -EINTR);
+        return n == sizeof(fd) ? fd : -EPIPE;
+}
+
 RAW int sender_task(void *arg) {
         struct sender *sender = arg;
-        ssize_t n;
         int fd, r;
 
         /*
@@ -37,10 +62,8 @@ RAW int sender_task(void *arg) {
         if (sys_getppid() != sender->parent)
                 return 0;
         if (r >= 0) {
-                do
-                        n = sys_read(sender->wake[0], &fd, sizeof(fd));
-                while (n == -EINTR);
-                if (n != sizeof(fd))
+                fd = wait_for_listener(sender);
+                if (fd < 0)
                         return 0;
                 sender->call = "sendmsg";
                 r = sender_send(sender->socket, fd);

@@ -10,6 +10,7 @@ struct sender {
         _Alignas(16) char stack[4096];
         int wake[2];                    /* a pipe: the number of the descriptor comes through it */
         int socket, parent;             /* @parent: our pid, as it sees it */
+        int there;                      /* the kernel makes it 0 when we execute another program; < 0: it cannot tell */
         const char *call;               /* that failed, with this result; which is set last */
         int result;
 };
