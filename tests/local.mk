@@ -11,6 +11,7 @@ UNIT_TESTS = \
 	tests/test-deadline \
 	tests/test-encode \
 	tests/test-error \
+	tests/test-exec-storm \
 	tests/test-idmap \
 	tests/test-json-differential \
 	tests/test-message \
@@ -25,6 +26,7 @@ UNIT_TESTS = \
 	tests/test-replay \
 	tests/test-seal \
 	tests/test-session-child \
+	tests/test-session-clock \
 	tests/test-session-death \
 	tests/test-session-fds \
 	tests/test-session-fork \
