@@ -30,7 +30,10 @@ static int list(void) {
                 fd = atoi(entry->d_name);
                 n += fd > 2 && fd != dirfd(dir);
         }
-        return dir && n < 100 ? n : 100;
+        if (!dir)
+                return 100;
+        closedir(dir);
+        return n < 100 ? n : 100;
 }
 
 static int execute(void) {
