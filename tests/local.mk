@@ -11,6 +11,7 @@ UNIT_TESTS = \
 	tests/test-deadline \
 	tests/test-encode \
 	tests/test-error \
+	tests/test-exec-storm \
 	tests/test-idmap \
 	tests/test-json-differential \
 	tests/test-message \
@@ -25,6 +26,7 @@ UNIT_TESTS = \
 	tests/test-replay \
 	tests/test-seal \
 	tests/test-session-child \
+	tests/test-session-clock \
 	tests/test-session-death \
 	tests/test-session-fds \
 	tests/test-session-fork \
@@ -87,6 +89,7 @@ PYTHON_TESTS = \
 	tests/model.py \
 	tests/peer/selftest.py \
 	tests/system-calls.py \
+	tests/security.py \
 	tests/tool-bad-input.py \
 	tests/tool-console.py \
 	tests/tool-bench.py \
@@ -272,7 +275,14 @@ check-unit:
 # Tests that know INITSYNC_LONG do the whole of what they do a share of otherwise.
 check-long:
 	INITSYNC_LONG=1 INITSYNC_SEED=random $(MAKE) $(AM_MAKEFLAGS) check
+	$(MAKE) $(AM_MAKEFLAGS) check-mutations
 .PHONY: check-long
+
+# Takes every defence out, one at a time, in a copy of the source, and looks whether its test fails. MUTATIONS='A01 L03': these.
+check-mutations:
+	$(PYTHON3) $(top_srcdir)/tests/mutations/run.py $(MUTATIONS)
+.PHONY: check-mutations
+EXTRA_DIST += tests/mutations tests/support/mutation.py
 
 # Must fail under LeakSanitizer: shows that a quiet run of the suite means something. Built on request only.
 EXTRA_PROGRAMS += tests/planted-leak

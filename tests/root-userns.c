@@ -364,10 +364,13 @@ static void expect_private(int possible) {
 
 static void other_proc(void) {
         const int root = namespace_root();      /* asked of /proc */
+        char number[16];
         int status;
         pid_t pid;
 
         make_tmpfs(path_of("fake"));
+        snprintf(number, sizeof(number), "%d", getpid());
+        assert(symlink(number, path_of("fake/self")) == 0);     /* it does its best */
         assert(mount(path_of("fake"), "/proc", NULL, MS_BIND, NULL) == 0);
         expect_private(root);                   /* others do not own the pid namespace */
         assert(umount2("/proc", MNT_DETACH) == 0);

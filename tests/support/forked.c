@@ -76,6 +76,8 @@ void forked_test(void **state) {
         assert_int_equal(waitpid(pid, &status, 0), pid);
         if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
                 skip();
+        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGABRT)
+                printf("# killed by signal %d\n", WTERMSIG(status));
         assert_int_equal(status, 0);
 }
 

@@ -33,6 +33,11 @@
 #define SANITIZED 0
 #endif
 
+/* Of a group of tests, the one that INITSYNC_TEST names, if it is set. */
+__attribute__((constructor)) static void support_select(void) {
+        cmocka_set_test_filter(getenv("INITSYNC_TEST"));
+}
+
 /** support_fd_count() - how many descriptors this process has open, or a negative errno */
 int support_fd_count(void);
 

@@ -328,7 +328,14 @@ def attempt(test, path):
     return "ok", "", ""
 
 
+def selected(tests):
+    """The test that INITSYNC_TEST names, if it is set, else all."""
+    name = os.environ.get("INITSYNC_TEST")
+    return [test for test in tests if test.__name__ == name] if name else tests
+
+
 def main(tests):
+    tests = selected(tests)
     if not os.path.exists(TOOL):
         print("1..0 # SKIP syncdemo is not built")
         return 0
