@@ -92,6 +92,7 @@ PYTHON_TESTS = \
 	tests/tool-bench.py \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
+	tests/tool-equal.py \
 	tests/tool-hang.py \
 	tests/tool-hooks.py \
 	tests/tool-hooks-end.py \
@@ -137,6 +138,8 @@ tests_support_hostile_LDADD =
 tests_support_calls_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_calls_LDFLAGS = -all-static
 tests_support_calls_LDADD =
+tests_support_probe_SOURCES = tests/support/probe.c tests/support/probe.h tests/support/probe_path.c tests/support/probe_task.c
+tests_support_probe_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/tests
 tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_probe_LDFLAGS = -all-static
 tests_support_probe_LDADD =
@@ -292,8 +295,10 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/container.py \
 	tests/support/hooks.py \
 	tests/support/pages.py \
+	tests/support/runtimes.py \
 	tests/support/agent.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
+	tests/support/variations.py \
 	tests/tap.sh
