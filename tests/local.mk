@@ -95,6 +95,7 @@ PYTHON_TESTS = \
 	tests/tool-bench.py \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
+	tests/tool-equal.py \
 	tests/tool-hang.py \
 	tests/tool-hooks.py \
 	tests/tool-hooks-end.py \
@@ -140,6 +141,8 @@ tests_support_hostile_LDADD =
 tests_support_calls_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_calls_LDFLAGS = -all-static
 tests_support_calls_LDADD =
+tests_support_probe_SOURCES = tests/support/probe.c tests/support/probe.h tests/support/probe_path.c tests/support/probe_task.c
+tests_support_probe_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/tests
 tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_probe_LDFLAGS = -all-static
 tests_support_probe_LDADD =
@@ -272,6 +275,11 @@ check-unit:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS)'
 .PHONY: check-unit
 
+# The library's, for a sanitizer of threads: the tool has none.
+check-library:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='examples/run.sh $(UNIT_TESTS) $(ROOT_TESTS)'
+.PHONY: check-library
+
 # Tests that know INITSYNC_LONG do the whole of what they do a share of otherwise.
 check-long:
 	INITSYNC_LONG=1 INITSYNC_SEED=random $(MAKE) $(AM_MAKEFLAGS) check
@@ -303,8 +311,10 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/container.py \
 	tests/support/hooks.py \
 	tests/support/pages.py \
+	tests/support/runtimes.py \
 	tests/support/agent.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
+	tests/support/variations.py \
 	tests/tap.sh

@@ -38,6 +38,14 @@ static bool maps(const struct bundle_map *map, uint32_t id) {
         return false;
 }
 
+/*
+ * What is made by root of the user namespace, not with it: the root directory of message queues belongs to whoever makes their
+ * namespace, and before that is somebody who has no id in there.
+ */
+static int late_namespaces(const struct bundle *bundle) {
+        return bundle->namespaces & CLONE_NEWUSER ? bundle_new_namespaces(bundle) & CLONE_NEWIPC : 0;
+}
+
 /* An ordinary user without further ids may be somebody else inside than root, and has all rights there as he is. */
 static int become(const struct bundle *bundle, struct initsync_child *child, const struct spawn_how *how, int lifeline,
                   bool late_time, struct initsync_error *reterr) {
@@ -46,6 +54,10 @@ static int become(const struct bundle *bundle, struct initsync_child *child, con
 
         if (r == 0 && (bundle->namespaces & CLONE_NEWUSER) && (maps(&bundle->uids, 0) || !maps(&bundle->uids, geteuid())))
                 r = privileges_root(reterr);
+        if (r == 0 && late_namespaces(bundle) && unshare(late_namespaces(bundle)) < 0) {
+                r = fault_call(reterr, -errno, "unshare", "ipc");
+                fault_in(reterr, "config.json: linux.namespaces");
+        }
         if (r == 0 && (bundle_new_namespaces(bundle) & CLONE_NEWNET)) {
                 r = loopback_up(reterr);
                 if (r < 0)
@@ -133,13 +145,14 @@ struct birth {
 static int make(void *userdata, int *ret_pidfd, struct initsync_error *reterr) {
         const struct birth *birth = userdata;
         struct kernel_clone_args args = {
-                .flags = (uint64_t)(bundle_new_namespaces(birth->bundle) & ~CLONE_NEWTIME) | KERNEL_CLONE_PIDFD,
+                .flags = KERNEL_CLONE_PIDFD,
                 .pidfd = (uintptr_t)ret_pidfd,
                 .exit_signal = SIGCHLD,
         };
         bool late_time;
         int r;
 
+        args.flags |= (uint64_t)(bundle_new_namespaces(birth->bundle) & ~CLONE_NEWTIME & ~late_namespaces(birth->bundle));
         fflush(NULL);
         r = launch(birth->bundle, birth->joined, &args, &late_time, reterr);
         if (r == 0)

@@ -2,7 +2,8 @@
 
 /*
  * What a container's program sees of itself, as one JSON object on standard output. `probe KEY...` prints those keys only.
- * Statically linked, so that it runs in any root file system. To add a key: a function, and a row in the table at the end.
+ * `probe PATH...` prints what there is at those paths too. Statically linked, so that it runs in any root file system.
+ * To add a key: a function, and a row in the table at the end.
  * `probe replace N` is another thing: N processes, each of which starts its successor and ends, for 8 seconds.
  */
 
@@ -25,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/capability.h>
+#include "support/probe.h"
 
 #ifndef PR_CAP_AMBIENT
 #define PR_CAP_AMBIENT 47
@@ -33,7 +35,7 @@
 
 static char **arguments;
 
-static void put_string(const char *text) {
+void put_string(const char *text) {
         putchar('"');
         for (; *text; text++) {
                 if (*text == '"' || *text == '\\')
@@ -46,8 +48,7 @@ static void put_string(const char *text) {
         putchar('"');
 }
 
-/* A failure, as a string that no value looks like. */
-static void put_error(const char *what) {
+void put_error(const char *what) {
         printf("\"%s: %s\"", what, strerror(errno));
 }
 
@@ -449,15 +450,23 @@ static const struct {
         { "machine", put_machine },
         { "memory_policy", put_memory_policy },
         { "clocks", put_clocks },
+        { "seccomp", put_seccomp },
+        { "personality", put_personality },
+        { "affinity", put_affinity },
+        { "terminal", put_terminal },
+        { "attributes", put_attributes },
 };
 
 static bool wanted(const char *name) {
+        bool any = false;
         char **argument;
 
-        for (argument = arguments + 1; *argument; argument++)
+        for (argument = arguments + 1; arguments[0] && *argument; argument++) {
                 if (strcmp(*argument, name) == 0)
                         return true;
-        return !arguments[0] || !arguments[1];
+                any = any || **argument != '/';
+        }
+        return !any;
 }
 
 /* Each in a session of its own: there is nothing by which all could be killed at once. */
@@ -491,6 +500,15 @@ int main(int argc, char **argv) {
                         continue;
                 printf("%s\"%s\": ", comma, keys[i].name);
                 keys[i].put();
+                comma = ",\n";
+        }
+        for (i = 1; argc > 1 && argv[i]; i++) {
+                if (argv[i][0] != '/')
+                        continue;
+                fputs(comma, stdout);
+                put_string(argv[i]);
+                fputs(": ", stdout);
+                put_path(argv[i]);
                 comma = ",\n";
         }
         puts(comma[0] == '{' ? "{}" : "\n}");

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <termios.h>
+#include <unistd.h>
+#include "support/probe.h"
+
+/* Its mode and how many filters, and what a filter of ours lets through: the error of a call that does nothing. */
+void put_seccomp(void) {
+        char line[256], value[2][32] = { "", "" };
+        FILE *file = fopen("/proc/self/status", "re");
+
+        while (file && fgets(line, sizeof(line), file)) {
+                sscanf(line, "Seccomp: %31s", value[0]);
+                sscanf(line, "Seccomp_filters: %31s", value[1]);
+        }
+        if (file)
+                fclose(file);
+        printf("{\"mode\": \"%s\", \"filters\": \"%s\", \"nice\": \"", value[0], value[1]);
+        errno = 0;
+        nice(0);
+        printf("%s\"}", strerror(errno));
+}
+
+void put_personality(void) {
+        printf("%d", personality(0xffffffff));
+}
+
+/* How many processors, and the first of them. */
+void put_affinity(void) {
+        cpu_set_t set;
+        int first = 0;
+
+        CPU_ZERO(&set);
+        if (sched_getaffinity(0, sizeof(set), &set) < 0) {
+                put_error("sched_getaffinity");
+                return;
+        }
+        while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &set))
+                first++;
+        printf("[%d, %d]", CPU_COUNT(&set), first);
+}
+
+/* Its name, its size, whether it is the controlling one and we are in its foreground. */
+void put_terminal(void) {
+        struct winsize size = { 0 };
+        char name[256] = "";
+
+        if (!isatty(0)) {
+                fputs("null", stdout);
+                return;
+        }
+        ioctl(0, TIOCGWINSZ, &size);
+        ttyname_r(0, name, sizeof(name));
+        printf("{\"size\": [%d, %d], \"session\": %d, \"foreground\": %d, \"name\": ", size.ws_row, size.ws_col,
+               tcgetsid(0) == getsid(0), tcgetpgrp(0) == getpgrp());
+        put_string(name);
+        putchar('}');
+}
+
+/* What a runtime may have set for itself and forgotten. */
+void put_attributes(void) {
+        int subreaper = 0;
+
+        prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0);
+        printf("{\"timer slack\": %d, \"subreaper\": %d, \"no huge pages\": %d}", prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0),
+               subreaper, prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
+}
