@@ -27,23 +27,17 @@ static int is_long(void) {
         return getenv("INITSYNC_LONG") != NULL;
 }
 
-/* What a machine that others keep busy may answer, at times: no room for a task. */
-static int is_busy(const struct handshake *handshake) {
-        return handshake->parent.result == -EAGAIN || handshake->child.result == -EAGAIN;
-}
-
 /* One conversation in this process; what is wrong with it is told. @any: it may fail, in order. */
 static int converse(struct handshake *handshake, size_t kind, int any) {
         char text[1024];
         int wrong, tries = 0;
 
         do {
-                usleep(tries ? 200000 : 0);
                 memset(handshake, 0, sizeof(*handshake));
                 handshake->flags = kinds[kind];
                 handshake_run(handshake);
                 wrong = handshake_judge(handshake, text, sizeof(text));
-        } while (!wrong && !any && is_busy(handshake) && ++tries < 50);
+        } while (!wrong && !any && handshake_busy(handshake) && ++tries < 50);
         if (!any && handshake->parent.result != results[kind])
                 wrong++;
         if (wrong)
