@@ -33,6 +33,19 @@
 #define SANITIZED 0
 #endif
 
+/* SANITIZED_THREADS - is it ThreadSanitizer */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZED_THREADS 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZED_THREADS 1
+#endif
+#ifndef SANITIZED_THREADS
+#define SANITIZED_THREADS 0
+#endif
+
 /** support_fd_count() - how many descriptors this process has open, or a negative errno */
 int support_fd_count(void);
 
