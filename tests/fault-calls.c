@@ -191,6 +191,8 @@ static int judge(const struct fault_scene *scene, int site, int role) {
                 sweep->wrong++;
                 sweep->slow += side->result == -ETIMEDOUT;
         }
+        if (sweep->wrong && (site < 0 || fault->error != EAGAIN) && handshake_busy(handshake))
+                sweep->slow = sweep->wrong;
         return sweep->wrong;
 }
 
@@ -218,7 +220,7 @@ static int fault_one(const struct fault_scene *scene, int site, int role, unsign
                 fault_plan(site, role, from, times, error);
                 wrong = judge(scene, site, role);
                 handshake_patience = wrong && wrong == sweep->slow ? PATIENT : 1;
-        } while ((wrong ? wrong == sweep->slow && tries < 2 : !fault->fired) && ++tries < 10);
+        } while ((wrong ? wrong == sweep->slow && tries < 5 : !fault->fired) && ++tries < 10);
         handshake_patience = 1;
         fired += fault->fired != 0;
         failed[site][for_good] |= fault->fired != 0;

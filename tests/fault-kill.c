@@ -80,7 +80,8 @@ static int end(int pid) {
 }
 
 static int tell(enum victim victim, const char *when, unsigned n, const char *what) {
-        printf("# %s killed %s %u: %s: parent %d (%s), child %d (%s)\n", names[victim], when, n, what,
+        printf("# %s killed %s %u, conversation %u: %s: parent %d (%s), child %d (%s)\n", names[victim], when, n,
+               round_->handshake.flags, what,
                round_->handshake.parent.result, round_->handshake.parent.error.text, round_->handshake.child.result,
                round_->handshake.child.error.text);
         return 1;

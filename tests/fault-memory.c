@@ -15,12 +15,7 @@
  * gets -ENOMEM, or does without; nothing is left, in memory neither.
  */
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SANITIZED) || !defined(__GLIBC__)
+#if SANITIZED || !defined(__GLIBC__)
 int main(void) {
         printf("1..0 # SKIP takes the place of malloc, which sanitizers have taken (or a C library other than glibc)\n");
         return 0;
@@ -168,19 +163,21 @@ static int judge_code(const struct scene *scene) {
 }
 
 static int run(const struct scene *scene, int who, unsigned from, unsigned times) {
-        int pid, status, wrong;
+        int pid, status, wrong, tries = 0;
         size_t used;
 
-        memset(plan, 0, sizeof(*plan));
-        plan->role = who;
-        plan->from = from;
-        plan->times = times;
-        plan->handshake.flags = scene->flags;
-        fflush(NULL);
-        pid = process_copy();
-        if (pid == 0)
-                run_in_process(scene);
-        assert(waitpid(pid, &status, 0) == pid);
+        do {
+                memset(plan, 0, sizeof(*plan));
+                plan->role = who;
+                plan->from = from;
+                plan->times = times;
+                plan->handshake.flags = scene->flags;
+                fflush(NULL);
+                pid = process_copy();
+                if (pid == 0)
+                        run_in_process(scene);
+                assert(waitpid(pid, &status, 0) == pid);
+        } while (handshake_busy(&plan->handshake) && ++tries < 50);
         wrong = plan->wrong + (status != 0) + oracle_group_left(pid);
         used = strlen(plan->told);
         wrong += handshake_judge(&plan->handshake, plan->told + used, (unsigned)(sizeof(plan->told) - used)) + judge_code(scene);

@@ -27,7 +27,7 @@ static void killed_from_outside(void) {
         joined_start(&joined, nothing);
         wait = (struct pollfd){ .fd = joined.broker.control, .events = POLLIN };
         assert(broker_drain(&joined.broker) == 0 && poll(&wait, 1, 50) == 0);
-        assert(kill(joined_task(&joined), SIGKILL) == 0);
+        assert(process_signal(joined_task(&joined), SIGKILL) == 0);
         assert(poll(&wait, 1, 5000) == 1);
         assert(broker_drain(&joined.broker) == -ESRCH);
         assert(broker_failed(&joined.broker) == NULL);
@@ -42,7 +42,7 @@ static void reaped_from_outside(void) {
 
         joined_start(&joined, nothing);
         task = joined_task(&joined);
-        assert(kill(task, SIGKILL) == 0);
+        assert(process_signal(task, SIGKILL) == 0);
         assert(waitpid(task, NULL, __WALL) == task);
         joined_stop(&joined, -1);
 }
@@ -52,7 +52,7 @@ static void child_is_dead(void) {
         struct joined joined;
 
         joined_start(&joined, nothing);
-        kill(joined.child, SIGKILL);
+        process_signal(joined.child, SIGKILL);
         assert(process_gone(joined.pidfd, 5000));
         assert(joined_post(&joined, NULL, "/") == 0);
         slot = joined_failed(&joined);
@@ -160,14 +160,14 @@ static void orphaned_by(int (*run)(void), int by_kill) {
         copy = run == start_fork_and_wait ? hear(said) : 0;
         pidfd = sys_pidfd_open(task);
         if (by_kill)
-                kill(pid, SIGKILL);
+                process_signal(pid, SIGKILL);
         assert(waitpid(pid, NULL, 0) == pid);
         gone = pidfd < 0 || process_gone(pidfd, 1000);
         close(pidfd);
         if (copy)
                 process_end(copy);
         if (!gone)
-                kill(task, SIGKILL);
+                process_signal(task, SIGKILL);
         waitpid(task, NULL, __WALL);
         close(said);
         close(session.sockets[0]);

@@ -24,6 +24,7 @@
 #include "support/forked.h"
 #include "support/loop.h"
 #include "support/namespace.h"
+#include "support/process.h"
 
 static const struct initsync_idmap map = { 0, 100000, 65536 };
 static const char *lower[INITSYNC_OVERLAY_LAYERS_MAX + 1];
@@ -454,7 +455,7 @@ static void *kill_children(void *arg) {
         snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
         while (!stop)
                 if (file_read(path, text, sizeof(text)) == 0 && (pid = atoi(text)) > 1)
-                        kill(pid, SIGKILL);
+                        process_signal(pid, SIGKILL);
         return NULL;
 }
 

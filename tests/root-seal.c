@@ -349,7 +349,7 @@ static void attacked(enum initsync_seal how) {
         held = open(exe, O_PATH | O_CLOEXEC);
         assert(held >= 0 && seal_unchangeable(exe) >= 11);
         snprintf(kept, sizeof(kept), "/proc/self/fd/%d", held);
-        kill(pid, SIGKILL);
+        process_signal(pid, SIGKILL);
         assert(waitpid(pid, &status, 0) == pid);
         close(fd);
         assert(seal_unchangeable(kept) >= 11 && seal_same(kept, OWN));

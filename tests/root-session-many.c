@@ -5,6 +5,7 @@
 #include "support/fuse.h"
 #include "support/left.h"
 #include "support/place.h"
+#include "support/process.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -133,7 +134,7 @@ static int runtime(int report) {
                 duos[i].later = DUO_HOOKS;
                 if (initsync_pair(&duos[i].socket, &theirs) < 0)
                         return 1;
-                duos[i].pid = fork();
+                duos[i].pid = process_copy();
                 if (duos[i].pid == 0) {
                         keep[0] = theirs;
                         initsync_child_only(keep, 2);
@@ -159,7 +160,7 @@ static void test_runtime_killed(void **state) {
 
         (void)state;
         assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-        pid = fork();
+        pid = process_copy();
         if (pid == 0)
                 _exit(runtime(pipes[1]));
         close(pipes[1]);
@@ -168,7 +169,7 @@ static void test_runtime_killed(void **state) {
                 assert_int_equal(byte, 'w');
         }
         usleep(50000);
-        kill(pid, SIGKILL);
+        process_signal(pid, SIGKILL);
         killed = duo_now();
         assert_int_equal(waitpid(pid, &status, 0), pid);
         for (i = 0; i < 2; i++) {
@@ -221,7 +222,7 @@ static void test_dead_file_server(void **state) {
         fd = fuse_mount("/tmp/dir", 0);
         if (fd < 0)
                 skip();
-        server = fork();
+        server = process_copy();
         if (server == 0) {
                 fuse_serve(fd, 0);
                 _exit(0);
@@ -232,7 +233,7 @@ static void test_dead_file_server(void **state) {
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
         assert_true(duo_now() - start < 2500);          /* its exit is not held up */
-        kill(server, SIGKILL);
+        process_signal(server, SIGKILL);
         assert_int_equal(waitpid(server, &status, 0), server);
         umount2("/tmp/dir", MNT_DETACH);
 }

@@ -214,7 +214,7 @@ static void below_hung_fuse(void) {
                 forked_skip("FUSE takes no id mapping in this kernel");
         }
         close(fd);
-        assert(kill(server, SIGUSR1) == 0);
+        assert(process_signal(server, SIGUSR1) == 0);
         usleep(20000);
         alarm(8);
         mount.flags = ALL;

@@ -115,7 +115,7 @@ def no_named_sockets():
         equal(found, [], path)
     core = os.path.join(BUILD, ".libs", "libcore.a")
     if os.path.exists(core):
-        names = subprocess.run([os.environ.get("NM", "nm"), "-P", core], stdout=subprocess.PIPE, text=True, check=True).stdout
+        names = subprocess.run([*os.environ.get("NM", "nm").split(), "-P", core], stdout=subprocess.PIPE, text=True, check=True).stdout
         if not re.search(r"^initsync_pair T ", names, re.MULTILINE):
             raise AssertionError("no symbols of the library in " + core)
         equal(re.findall(r"^(?:%s) U" % calls, names, re.MULTILINE), [], "functions that are called")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/support.h"
 #include "support/oracle.h"
+#include "support/process.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -78,7 +79,7 @@ static int child(unsigned long flags) {
 }
 
 static void end(int pid) {
-        kill(pid, SIGKILL);
+        process_signal(pid, SIGKILL);
         waitpid(pid, NULL, __WALL);
 }
 
@@ -90,7 +91,7 @@ static void test_process(void **state) {
         pid = child(SIGCHLD);
         sees("left: process");
         assert_non_null(strstr(left, "children alive"));
-        kill(pid, SIGKILL);
+        process_signal(pid, SIGKILL);
         waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT);
         sees("left: zombie");
         waitpid(pid, NULL, 0);
@@ -107,7 +108,7 @@ static void test_orphan(void **state) {
         (void)state;
         begin();
         assert_int_equal(pipe(pair), 0);
-        pid = fork();
+        pid = process_copy();
         if (pid == 0) {
                 orphan = child(SIGCHLD);
                 _exit(write(pair[1], &orphan, sizeof(orphan)) != sizeof(orphan));
@@ -117,7 +118,7 @@ static void test_orphan(void **state) {
         close(pair[0]);
         close(pair[1]);
         sees("left: process");
-        kill(orphan, SIGKILL);
+        process_signal(orphan, SIGKILL);
         sees_nothing();
 }
 

@@ -130,7 +130,7 @@ static int forks_into(int first_pid) {
                         _exit(getpid() == i + first_pid ? 0 : 9);
         }
         BARE_CHECK(waitpid(pids[1], &status, 0) == pids[1] && status == 0);
-        kill(pids[0], SIGKILL);
+        process_signal(pids[0], SIGKILL);
         BARE_CHECK(waitpid(pids[0], &status, 0) == pids[0]);
         return 0;
 }
@@ -150,7 +150,7 @@ static int before_the_first_fork(void) {
         BARE_CHECK(unshare(CLONE_NEWPID) == 0);
         if (refuses_all(&duo) || forks_into(1))
                 return 1;
-        kill(duo.pid, SIGKILL);
+        process_signal(duo.pid, SIGKILL);
         duo_end(&duo);
         return 0;
 }
@@ -163,7 +163,7 @@ static int after_the_first_fork(void) {
         duo_start(&duo, bare_child, (void *)asks);      /* this one is its init */
         if (refuses_all(&duo) || forks_into(2))
                 return 1;
-        kill(duo.pid, SIGKILL);
+        process_signal(duo.pid, SIGKILL);
         duo_end(&duo);
         return 0;
 }

@@ -5,6 +5,7 @@
 #include "support/filter.h"
 #include "support/left.h"
 #include "support/place.h"
+#include "support/process.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -210,7 +211,7 @@ static void test_closed_reading_half(void **state) {
 /* ---- a child that cannot be killed: SIGKILL by its pidfd has no effect in the embedder, a process of its own ---- */
 
 static int kill_otherwise(struct duo *duo) {
-        return kill(duo->pid, SIGKILL);
+        return process_signal(duo->pid, SIGKILL);
 }
 
 static int embedder(int socket, void *arg) {
@@ -238,7 +239,7 @@ static int embedder(int socket, void *arg) {
         BARE_CHECK(duos[0].took_ms >= 1150 && duos[0].took_ms < 2200 && duos[0].error.status == SIGKILL);
         BARE_CHECK(duos[1].took_ms >= 5150 && duos[1].took_ms < 6200 && duos[1].error.status == -1);
         BARE_CHECK(strstr(duos[1].error.text, "(the child is still there 5 s after SIGKILL)"));
-        kill(duos[1].pid, SIGKILL);
+        process_signal(duos[1].pid, SIGKILL);
         duo_end(&duos[0]);
         duo_end(&duos[1]);
         return 0;

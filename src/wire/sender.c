@@ -94,6 +94,9 @@ int sender_result(const struct sender *sender, const char **ret_call) {
 struct sender *sender_end(struct sender *sender) {
         int i;
 
+        /* Before its descriptors are closed, whose numbers may be others' then. */
+        if (sender)
+                __atomic_store_n(&sender->ended, 1, __ATOMIC_RELEASE);
         for (i = 1; sender && i >= 0; i--)
                 sender->wake[i] = fd_close(sender->wake[i]);
         return NULL;

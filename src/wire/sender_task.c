@@ -30,7 +30,7 @@ RAW int sender_send(int socket, int fd) {
  * Its copy of the pipe's other end is open, so that no end-of-file comes from a process that executes another program after
  * all, without a listener; and until this one ends, nobody sees end-of-file on the socket.
  *
- * Return: the descriptor to send, or a negative errno.
+ * Return: the descriptor to send; -ESRCH where there is nothing to do any more; another negative errno.
  */
 RAW static int wait_for_listener(const struct sender *sender) {
         const struct timespec look = { .tv_nsec = SENDER_LOOK_MS * 1000000L };
@@ -40,18 +40,21 @@ RAW static int wait_for_listener(const struct sender *sender) {
 
         do
                 r = sys_poll(&wait, 1, &look);
-        while ((r == 0 || r == -EINTR) && __atomic_load_n(&sender->there, __ATOMIC_ACQUIRE) != 0);
-        if (r <= 0)
+        while ((r == 0 || r == -EINTR) && __atomic_load_n(&sender->there, __ATOMIC_ACQUIRE) != 0 &&
+               !__atomic_load_n(&sender->ended, __ATOMIC_ACQUIRE));
+        if (r < 0 && r != -EINTR)
+                return r;
+        if (r <= 0 || __atomic_load_n(&sender->ended, __ATOMIC_ACQUIRE))
                 return -ESRCH;
         do
                 n = sys_read(sender->wake[0], &fd, sizeof(fd));
         while (n == -EINTR);
-        return n == sizeof(fd) ? fd : -EPIPE;
+        return n == sizeof(fd) ? fd : -ESRCH;
 }
 
 RAW int sender_task(void *arg) {
         struct sender *sender = arg;
-        int fd, r;
+        int fd = -1, r;
 
         /*
          * One that dies by its own filter says nothing, and we hold its end of the socket open, and of the pipe: without the signal
@@ -62,9 +65,12 @@ RAW int sender_task(void *arg) {
         if (sys_getppid() != sender->parent)
                 return 0;
         if (r >= 0) {
-                fd = wait_for_listener(sender);
-                if (fd < 0)
+                sender->call = "ppoll";
+                r = fd = wait_for_listener(sender);
+                if (fd == -ESRCH)
                         return 0;
+        }
+        if (r >= 0) {
                 sender->call = "sendmsg";
                 r = sender_send(sender->socket, fd);
         }

@@ -12,6 +12,7 @@ struct sender {
         int socket, parent;             /* @parent: our pid, as it sees it */
         int there;                      /* the kernel makes it 0 when we execute another program; < 0: it cannot tell */
         const char *call;               /* that failed, with this result; which is set last */
+        int ended;                      /* nothing will come through the pipe any more */
         int result;
 };
 

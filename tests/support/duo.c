@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support.h"
 #include "duo.h"
+#include "process.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -181,7 +182,7 @@ void duo_all(struct duo *duos, size_t n) {
 
 void duo_end(struct duo *duo) {
         duo->parent = initsync_parent_free(duo->parent);
-        kill(duo->pid, SIGCONT);
+        process_signal(duo->pid, SIGCONT);
         if (waitpid(duo->pid, &duo->status, WNOHANG) == 0) {
                 int i;
 
@@ -189,7 +190,7 @@ void duo_end(struct duo *duo) {
                 for (i = 0; i < 200 && waitpid(duo->pid, &duo->status, WNOHANG) == 0; i++)
                         usleep(5000);
                 if (i == 200) {
-                        kill(duo->pid, SIGKILL);
+                        process_signal(duo->pid, SIGKILL);
                         waitpid(duo->pid, &duo->status, 0);
                 }
         }

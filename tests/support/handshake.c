@@ -20,6 +20,8 @@
 
 char handshake_path[HANDSHAKE_PATHS][128];
 const struct initsync_idmap handshake_map[1] = { { 0, 0, 1 } };
+#define BUSY_US 200000
+
 int handshake_patience = 1;
 static int tree = -1, userns = -1;
 
@@ -223,6 +225,7 @@ void handshake_run(struct handshake *handshake) {
                 handshake->no_parent = 1;
                 return;
         }
+        handshake->parent_pid = getpid();
         pid = process_copy();
         if (pid == 0) {
                 if (handshake_in_child)
@@ -240,6 +243,13 @@ void handshake_run(struct handshake *handshake) {
         handshake->took_ms = (int)(duo_now() - start);
         reap(handshake);
         close(pidfd);
+}
+
+int handshake_busy(const struct handshake *handshake) {
+        if (handshake->parent.result != -EAGAIN && handshake->child.result != -EAGAIN)
+                return 0;
+        usleep(BUSY_US);
+        return 1;
 }
 
 static int wrong(char *to, unsigned size, const char *format, ...) __attribute__((format(printf, 3, 4)));

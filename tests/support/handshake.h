@@ -32,7 +32,7 @@ struct handshake_side {
 struct handshake {
         unsigned flags;
         struct handshake_side parent, child;
-        int child_pid, child_status, has_status;
+        int parent_pid, child_pid, child_status, has_status;
         int alive;                      /* the child outlived the failure of its conversation */
         int unlike;                     /* a failed conversation did not say the same again */
         int hooks, ready, seccomp, kills;
@@ -51,6 +51,12 @@ void handshake_run(struct handshake *handshake);
 
 /* handshake_new() - in shared memory, zeroed */
 struct handshake *handshake_new(void);
+
+/*
+ * handshake_busy() - did it end with EAGAIN because the system has no room for one more task; waits a moment then, and it should be
+ * tried again. Not for who makes calls fail with EAGAIN.
+ */
+int handshake_busy(const struct handshake *handshake);
 
 /* Limits of a conversation, milliseconds, times handshake_patience. */
 extern int handshake_patience;

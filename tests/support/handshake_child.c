@@ -3,6 +3,8 @@
 #include "handshake_child.h"
 
 #include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "bare.h"
 #include "filter.h"
@@ -89,6 +91,10 @@ static void play(struct handshake *handshake, struct initsync_child *child, int 
         memset(&error, 0x5a, sizeof(error));
         CHECK("initsync_child_hooks", initsync_child_hooks(child, &error));
         if (handshake->flags & HANDSHAKE_HOSTILE) {
+                /* Whom nobody but its parent ends: one that is killed itself is not to leave it. */
+                assert(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+                if (getppid() != handshake->parent_pid)
+                        _exit(1);
                 bare_send(socket, BARE_HOOKS);
                 for (;;)
                         pause();

@@ -17,7 +17,9 @@
 
 #define TASK_GUARD 65536        /* below the stack of a task; see mount/broker.c */
 
-int oracle_patience_ms = 5000;
+#define GROUP_PATIENCE 5        /* times: a whole process may have to end */
+
+int oracle_patience_ms = 1000;
 
 int oracle_strangers = 1;
 
@@ -45,7 +47,7 @@ static void reap_group(int pid) {
 }
 
 int oracle_group_left(int pid) {
-        int64_t end = duo_now() + oracle_patience_ms;
+        int64_t end = duo_now() + GROUP_PATIENCE * oracle_patience_ms;
 
         for (;;) {
                 reap_group(pid);

@@ -42,7 +42,7 @@ void oracle_adopt(void);
 /*
  * oracle_group_left() - is anything alive of the process group of @pid, a child that has called oracle_group() and is reaped
  *
- * What ends by itself within oracle_patience_ms is not left. Reaps who of that group has come to us.
+ * What ends by itself within a few oracle_patience_ms is not left. Reaps who of that group has come to us.
  */
 int oracle_group_left(int pid);
 extern int oracle_strangers;

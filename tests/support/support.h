@@ -33,6 +33,19 @@
 #define SANITIZED 0
 #endif
 
+/* SANITIZED_THREADS - is it ThreadSanitizer */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZED_THREADS 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZED_THREADS 1
+#endif
+#ifndef SANITIZED_THREADS
+#define SANITIZED_THREADS 0
+#endif
+
 /* Of a group of tests, the one that INITSYNC_TEST names, if it is set. */
 __attribute__((constructor)) static void support_select(void) {
         cmocka_set_test_filter(getenv("INITSYNC_TEST"));

@@ -18,6 +18,19 @@ import tempfile
 import time
 import traceback
 
+
+def _of_a_stranger_never(call):
+    """kill(2) of what cannot be ours, 0 and -1 and init, is a bug of the test, which root would not survive."""
+    def checked(pid, number):
+        if pid <= 1:
+            raise ValueError("kill of %d" % pid)
+        call(pid, number)
+    return checked
+
+
+os.kill = _of_a_stranger_never(os.kill)
+os.killpg = _of_a_stranger_never(os.killpg)
+
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 PEER = os.path.join(SOURCE, "tests", "peer")
