@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A container of `syncdemo run` is, from inside, what the same bundle is under crun and runc: compared by all that a program
 in it reports. What differs is listed in doc/compatibility.md with the sentence that allows it: what is not listed fails,
-what is listed and does not occur fails too. And each key and option that is called done there makes a difference to the report.
+what is listed and does not occur fails too. And each key and option that is called done there makes a difference to the
+report.
 
 Prints TAP.
 """

@@ -455,6 +455,7 @@ static const struct {
         { "affinity", put_affinity },
         { "terminal", put_terminal },
         { "attributes", put_attributes },
+        { "keyring", put_keyring },
 };
 
 static bool wanted(const char *name) {

@@ -16,3 +16,4 @@ void put_personality(void);
 void put_affinity(void);
 void put_terminal(void);
 void put_attributes(void);
+void put_keyring(void);

@@ -6,8 +6,10 @@
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
+#include <linux/keyctl.h>
 #include "support/probe.h"
 
 /* Its mode and how many filters, and what a filter of ours lets through: the error of a call that does nothing. */
@@ -70,4 +72,18 @@ void put_attributes(void) {
         prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0);
         printf("{\"timer slack\": %d, \"subreaper\": %d, \"no huge pages\": %d}", prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0),
                subreaper, prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
+}
+
+/* The session's keys: their serial number, and what the kernel says of it. */
+void put_keyring(void) {
+        long number = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+        char text[256] = "";
+
+        if (number < 0 || syscall(SYS_keyctl, KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING, text, sizeof(text)) < 0) {
+                put_error("keyctl");
+                return;
+        }
+        printf("[%ld, ", number);
+        put_string(text);
+        putchar(']');
 }
