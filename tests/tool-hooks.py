@@ -248,7 +248,8 @@ REACH = "reach() { for fd in /proc/1/fd/[3-9]; do (echo reached $fd >$fd) 2>/dev
 def image_reaches_nothing(place):
     """a program of the image has neither the runtime's terminal nor the conversation: as a hook, nor left behind by one"""
     need_container()
-    later = "(while [ $(cut -c 3-10 /proc/1/stat) = '(syncdem' ]; do reach; done) >>$LOG/left 2>/dev/null &"
+    later = ("(while [ $(cut -c 3-10 /proc/1/stat) = '(syncdem' ]; do reach; done) >>$LOG/left 2>/dev/null &"
+             " while [ ! -e $LOG/left ]; do sleep 0.01; done")
     config = configuration(place, "echo program", startContainer=[
         hook(place, "startContainer", REACH + "reach >$LOG/reached; " + later)])
     config["mounts"] += [DEV, PTS]
