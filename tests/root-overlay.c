@@ -77,6 +77,8 @@ static int inside(int root, void (*body)(int root)) {
         int status, userns;
         pid_t pid;
 
+        if (SANITIZED_THREADS)
+                forked_skip("a forked process has a thread of the sanitizer's, and cannot enter a user namespace");
         assert(initsync_userns_open(&map, 1, &map, 1, &userns, NULL) == 0);
         pid = fork();
         assert(pid >= 0);
@@ -464,6 +466,8 @@ static void killed_helper(void) {
         int i, fd, r, seen = 0;
         pthread_t thread;
 
+        if (SANITIZED_THREADS)
+                forked_skip("children that are killed and the sanitizer's threads do not go together");
         deny_call_if(NR_fsconfig, 1, SYS_FSCONFIG_SET_FD, EBADF);
         make_tmpfs(path_of("fs"));
         overlay = layers(400);
