@@ -128,7 +128,9 @@ def copy_tool(place):
     libs = os.path.dirname(TOOL)
     for name in os.listdir(libs):
         if name == "syncdemo" or name.startswith("libinitsync.so"):
-            shutil.copy(os.path.join(libs, name), copy)
+            # In the place of an earlier one, which somebody may still execute.
+            shutil.copy(os.path.join(libs, name), copy + "new")
+            os.rename(copy + "new", os.path.join(copy, name))
     return os.path.join(copy, "syncdemo"), dict(os.environ, LD_LIBRARY_PATH=copy)
 
 
