@@ -422,7 +422,6 @@ static void not_permitted(void) {
         overlay = layers(2);
         deny_call(NR_fsopen, EPERM);
         refused(&overlay, -EPERM, "fsopen", "overlay: fsopen");
-        deny_call(SYS_clone, EAGAIN);
         overlay.uids = overlay.gids = NULL;
         overlay.n_uids = overlay.n_gids = 0;
         refused(&overlay, -EPERM, "fsopen", "overlay: fsopen");

@@ -111,7 +111,7 @@ def signals_typed(place):
 def restored(place):
     """the terminal's modes come back: after a failure to start, SIGTERM, SIGHUP, and SIGKILL of run"""
     config = configuration(place, "trap 'exit 5' TERM HUP; echo ready; while :; do sleep 0.05; done")
-    for number, status in ((signal.SIGTERM, 5), (signal.SIGHUP, 5), (signal.SIGKILL, -9), (signal.SIGSEGV, -11)):
+    for number, status in ((signal.SIGTERM, 5), (signal.SIGHUP, 5), (signal.SIGKILL, -9), (signal.SIGABRT, -6)):
         with shown(place, config) as here:
             here.expect("ready")
             here.wait_raw()
