@@ -48,11 +48,12 @@ def ask(place, source, command):
 
 
 def in_time(place, source, command):
-    """What ask() gives, within the limit and a second. A busy machine may be late once, and a third time it is ours."""
-    for _ in range(3):
+    """What ask() gives, within the limit and a second. Late may be the machine, which other tests keep busy: for a while."""
+    for _ in range(6):
         result, child, took = ask(place, source, command)
         if took < LIMIT + 1:
             break
+        time.sleep(5)
     ok(LIMIT <= took < LIMIT + 1, "it took %.2f s" % took)
     return result, child
 
