@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "account.h"
 #include "cleanup.h"
 #include "demo_look.h"
 #include "demo_scene.h"
@@ -137,16 +137,16 @@ static bool map_range(const char *program, pid_t pid, unsigned own, unsigned fir
 
 static char map_ranges(pid_t pid, char *why, size_t size) {
         unsigned first_uid, n_uids, first_gid, n_gids;
-        const struct passwd *entry = getpwuid(getuid());
+        struct account account;
 
-        if (!entry)
+        if (!account_find(getuid(), &account))
                 snprintf(why, size, "one id only is mapped here: newuidmap needs a passwd entry for user %u", getuid());
         else if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
                 snprintf(why, size, "one id only is mapped here: newuidmap cannot work under no_new_privs");
-        else if (!find_range("/etc/subuid", entry->pw_name, entry->pw_uid, &first_uid, &n_uids) ||
-                 !find_range("/etc/subgid", entry->pw_name, entry->pw_uid, &first_gid, &n_gids))
+        else if (!find_range("/etc/subuid", account.name, account.uid, &first_uid, &n_uids) ||
+                 !find_range("/etc/subgid", account.name, account.uid, &first_gid, &n_gids))
                 snprintf(why, size, "one id only is mapped here: /etc/subuid and /etc/subgid have none for %.32s",
-                         entry->pw_name);
+                         account.name);
         else if (n_uids < SCENE_RANGE || n_gids < SCENE_RANGE)
                 snprintf(why, size, "one id only is mapped here: the demo needs %u subordinate ids", SCENE_RANGE);
         else if (!map_range("newuidmap", pid, getuid(), first_uid, n_uids, why, size))

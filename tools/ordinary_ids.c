@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include "account.h"
 #include "map_helper.h"
 #include "ordinary_ids.h"
 #include "say.h"
@@ -19,31 +19,32 @@ static uint32_t own(enum ids_kind kind) {
 }
 
 /* Each is a reason for newuidmap to refuse, which says of it less. */
-static int find_reason(const struct passwd *entry, struct initsync_error *reterr) {
+static int find_reason(const struct account *account, struct initsync_error *reterr) {
         if (!map_helper_find("newuidmap") || !map_helper_find("newgidmap"))
                 return fault(reterr, -ENOENT, "newuidmap and newgidmap are not installed");
-        if (!entry)
+        if (!account)
                 return fault(reterr, -ENOENT, "newuidmap needs an entry of user %u in /etc/passwd", geteuid());
-        if (entry->pw_gid != getegid())
+        if (account->gid != getegid())
                 return fault(reterr, -EPERM, "newuidmap needs the group that /etc/passwd has for %s, %u, not %u",
-                             entry->pw_name, entry->pw_gid, getegid());
+                             account->name, account->gid, getegid());
         if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
                 return fault(reterr, -EPERM, "newuidmap cannot work under no_new_privs");
         return 0;
 }
 
 int ids_read(struct ids *ids) {
-        const struct passwd *entry = getpwuid(geteuid());
+        struct account account = { .name = "" };
+        bool found = account_find(geteuid(), &account);
         enum ids_kind kind;
         int r = 0;
 
         *ids = (struct ids){ .why = { .code = 0 } };
-        find_reason(entry, &ids->why);
+        find_reason(found ? &account : NULL, &ids->why);
         for (kind = IDS_USER; r == 0 && kind < N_IDS; kind++) {
-                r = subordinate_read(ids->why.code < 0 ? "/dev/null" : files[kind], entry ? entry->pw_name : "", geteuid(),
+                r = subordinate_read(ids->why.code < 0 ? "/dev/null" : files[kind], account.name, geteuid(),
                                      own(kind), &ids->maps[kind]);
                 if (r == 0 && ids->why.code == 0 && ids->maps[kind].n == 1 && ids->maps[kind].extents[0].count == 1)
-                        fault(&ids->why, -ENOENT, "%s has no ids for %s", files[kind], entry ? entry->pw_name : "this user");
+                        fault(&ids->why, -ENOENT, "%s has no ids for %s", files[kind], account.name);
         }
         return r;
 }
