@@ -14,6 +14,7 @@
 #include "say.h"
 
 #define KILLED_MS 5000
+#define MAPS_MAX 64
 
 static void trace_freep(struct trace **trace) {
         trace_free(*trace);
@@ -112,6 +113,28 @@ static int allowed(const struct parent_job *job, struct list *list, struct inits
         return r;
 }
 
+struct initsync_userns_cache *parent_maps(const struct bundle *bundle) {
+        struct initsync_userns_cache *maps = NULL;
+        size_t i, n = 0;
+
+        for (i = 0; bundle && i < bundle->n_mounts && n < MAPS_MAX; i++)
+                n += bundle->mounts[i].want.n_uids > 0;
+        return n > 0 && initsync_userns_cache_new(&maps, n) == 0 ? maps : NULL;
+}
+
+/* A failure is not told here: the child's request meets it again, and then it has a mount's name. */
+static void make_maps(struct initsync_userns_cache *maps, const struct list *list) {
+        const struct initsync_mount *mount = list->mounts;
+        struct initsync_error why = INITSYNC_ERROR_INIT;
+        size_t i;
+        int fd;
+
+        for (i = 0; maps && i < list->n; i++, mount++)
+                if (mount->n_uids > 0 && initsync_userns_cache_get(maps, mount->uids, mount->n_uids, mount->gids,
+                                                                   mount->n_gids, &fd, &why) == 0)
+                        fd_closep(&fd);
+}
+
 int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int socket_fd,
                struct initsync_error *reterr) {
         _cleanup_(list_free) struct list list = { NULL, 0 };
@@ -125,6 +148,7 @@ int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int 
                 .ready = on_ready,
                 .seccomp = job->bundle && job->bundle->filter.notify ? on_seccomp : NULL,
                 .trace = job->trace ? on_trace : NULL,
+                .userns_cache = job->maps,
                 .userdata = job,
         };
         int r;
@@ -139,7 +163,10 @@ int parent_new(struct initsync_parent **ret_parent, struct parent_job *job, int 
                 options.mounts = list.mounts;
                 options.n_mounts = list.n;
         }
-        return initsync_parent_new(ret_parent, socket_fd, job->pidfd, &options, reterr);
+        r = initsync_parent_new(ret_parent, socket_fd, job->pidfd, &options, reterr);
+        if (r == 0)
+                make_maps(job->maps, &list);
+        return r;
 }
 
 int parent_dispatch(struct initsync_parent *parent, struct parent_job *job, struct initsync_error *reterr) {
@@ -201,9 +228,11 @@ static int after(const struct parent_job *job, int r, struct initsync_error *ret
 }
 
 static int serve(struct parent_job *job, int socket_fd, struct initsync_error *reterr) {
+        _cleanup_(parent_maps_freep) struct initsync_userns_cache *maps = parent_maps(job->bundle);
         _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
         int r;
 
+        job->maps = maps;
         r = parent_new(&parent, job, socket_fd, reterr);
         if (r < 0)
                 return r;

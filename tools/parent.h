@@ -25,7 +25,14 @@ struct parent_job {
         int user_fd;                    /* the user namespace that linux.namespaces names by a path; the caller's; or -1 */
         const char *pid_file;           /* written before the program starts; or NULL */
         struct hooks hooks;             /* HOOKS_NONE to begin with */
+        struct initsync_userns_cache *maps;     /* parent_maps(), or NULL */
 };
+
+/*
+ * parent_maps() - room for the maps of @bundle's mounts, which parent_new() fills while the child has other things to do;
+ * NULL where there are none, and where memory is short. To be freed after the object.
+ */
+struct initsync_userns_cache *parent_maps(const struct bundle *bundle);
 
 /*
  * parent_new() - begin to serve a child
@@ -46,6 +53,10 @@ int parent_blame(const struct parent_job *job, struct initsync_error *reterr);
 
 static inline void parent_freep(struct initsync_parent **parent) {
         *parent = initsync_parent_free(*parent);
+}
+
+static inline void parent_maps_freep(struct initsync_userns_cache **maps) {
+        *maps = initsync_userns_cache_free(*maps);
 }
 
 #endif /* PARENT_H */

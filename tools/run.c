@@ -116,9 +116,11 @@ static int show(struct attend *attend, struct terminal *terminal, int console, s
 }
 
 static int serve(struct parent_job *job, struct spawned *spawned, int signal_fd, struct initsync_error *reterr) {
+        _cleanup_(parent_maps_freep) struct initsync_userns_cache *maps = parent_maps(job->bundle);
         _cleanup_(parent_freep) struct initsync_parent *parent = NULL;
         int r;
 
+        job->maps = maps;
         r = parent_new(&parent, job, take_fd(&spawned->socket_fd), reterr);
         if (r == 0)
                 r = converse(parent, job, spawned, signal_fd, reterr);
