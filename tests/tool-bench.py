@@ -13,9 +13,9 @@ import tool
 from tool import Skip, contains, equal, ok
 
 PATIENCE = 120          # seconds for one bench of a few rounds, on a busy machine under a sanitizer
-BENCHES = ["userns", "userns-cached", "request", "requests-32", "plain", "session", "chown", "run", "run-many", "sessions-1000",
-           "mounts-1000"]
-BY_ROOT = {"chown", "run", "run-many"}
+BENCHES = ["userns", "userns-cached", "request", "requests-32", "plain", "session", "seal", "chown", "run", "run-many",
+           "sessions-1000", "mounts-1000"]
+BY_ROOT = {"seal", "chown", "run", "run-many"}
 
 
 def bench(place, *args, **kwargs):

@@ -43,13 +43,19 @@ def can_unshare(flags, uid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def find_program():
+    """What libtool's wrapper executes, where there is one."""
+    program = os.path.join(TOP, "syncdemo")
+    with open(program, "rb") as file:
+        return program if file.read(4) == b"\x7fELF" else os.path.join(TOP, ".libs/syncdemo")
+
+
 class Demo:
     """A copy of the tool that every user can execute, and that can be told from all other processes."""
 
     def __init__(self, directory):
         self.program = os.path.join(directory, "syncdemo")
-        built = os.path.join(TOP, ".libs/syncdemo")
-        shutil.copy(built if os.path.exists(built) else os.path.join(TOP, "syncdemo"), self.program)
+        shutil.copy(find_program(), self.program)
         for library in glob.glob(os.path.join(TOP, ".libs/libinitsync.so.*")):
             shutil.copy(library, directory)
         with open(self.program, "rb") as file:

@@ -8,11 +8,12 @@
 #include <unistd.h>
 #include "bench.h"
 #include "bench_place.h"
+#include "bench_sealer.h"
 #include "say.h"
 
 static const struct bench *const benches[] = {
-        &bench_userns, &bench_userns_cached, &bench_request, &bench_requests_32, &bench_plain, &bench_session, &bench_chown,
-        &bench_run, &bench_run_many, &bench_sessions_1000, &bench_mounts_1000,
+        &bench_userns, &bench_userns_cached, &bench_request, &bench_requests_32, &bench_plain, &bench_session, &bench_seal,
+        &bench_chown, &bench_run, &bench_run_many, &bench_sessions_1000, &bench_mounts_1000,
 };
 enum { N_BENCHES = sizeof(benches) / sizeof(benches[0]) };
 
@@ -137,6 +138,8 @@ int bench_main(int argc, char **argv) {
         struct initsync_error error;
         int r;
 
+        if (argc == 2 && strcmp(argv[1], SEALER_OPTION) == 0)
+                return sealer_main();           /* a copy of us, which the bench has started */
         if (parse(argc, argv, &wanted) < 0)
                 return 2;
         if (wanted.help) {

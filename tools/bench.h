@@ -19,7 +19,7 @@ struct bench {
 };
 
 extern const struct bench bench_userns, bench_userns_cached, bench_request, bench_requests_32, bench_plain, bench_session,
-        bench_chown, bench_run, bench_run_many, bench_sessions_1000, bench_mounts_1000;
+        bench_seal, bench_chown, bench_run, bench_run_many, bench_sessions_1000, bench_mounts_1000;
 
 /* The maps that benches use: several extents for root, and what an ordinary user may have */
 struct bench_maps {

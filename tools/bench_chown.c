@@ -19,6 +19,8 @@
 #endif
 
 #define TARGET BENCH_PLACE "/target"
+#define UPPER BENCH_PLACE "/upper"
+#define WORK BENCH_PLACE "/work"
 #define A_DIRECTORY 100         /* files in each */
 
 struct tree {
@@ -87,6 +89,31 @@ static int64_t do_ours(void *data, struct initsync_error *reterr) {
         return r < 0 ? r : end_mount(start, fd, reterr);
 }
 
+/* The root file system of a container: the tree below a layer that is written to, all of it under the map. */
+static int64_t do_root(void *data, struct initsync_error *reterr) {
+        const struct bench_maps *maps = bench_maps();
+        const char *const lower[] = { ((const struct tree *)data)->path };
+        struct initsync_overlay overlay = INITSYNC_OVERLAY_INIT;
+        int64_t start = clock_ns();
+        _cleanup_fd_ int target = -1;
+        int fd, r;
+
+        overlay.lower = lower;
+        overlay.n_lower = 1;
+        overlay.upper = UPPER;
+        overlay.work = WORK;
+        overlay.uids = overlay.gids = maps->extents;
+        overlay.n_uids = overlay.n_gids = maps->n;
+        r = initsync_overlay_open(&overlay, &fd, reterr);
+        if (r < 0)
+                return r;
+        target = open(TARGET, O_PATH | O_CLOEXEC);
+        r = initsync_attach(fd, target, reterr);
+        if (r < 0)
+                close(fd);
+        return r < 0 ? r : end_mount(start, fd, reterr);
+}
+
 static int64_t do_bare(void *data, struct initsync_error *reterr) {
         int64_t start = clock_ns();
         _cleanup_fd_ int userns = bare_userns(bench_maps(), reterr), target = -1;
@@ -128,29 +155,46 @@ static int64_t do_chown(void *data, struct initsync_error *reterr) {
         return clock_ns() - start;
 }
 
+static int make_directories(struct initsync_error *reterr) {
+        static const char *const paths[] = { TARGET, UPPER, WORK };
+        size_t i;
+
+        for (i = 0; i < 3; i++)
+                if (mkdir(paths[i], 0755) < 0)
+                        return fault_call(reterr, -errno, "mkdir", paths[i]);
+        return 0;
+}
+
 static int run(struct report *report, struct initsync_error *reterr) {
         static const unsigned sizes[] = { 1000, 10000, 100000 };
         unsigned n_sizes = report->quick ? 1 : 3, i, n = 0;
         struct tree trees[3];
-        struct contender contenders[9];
-        struct series *first = NULL;
-        int r = mkdir(TARGET, 0755) < 0 ? fault_call(reterr, -errno, "mkdir", TARGET) : 0;
+        struct contender contenders[12];
+        struct series *first = NULL, *first_root = NULL;
+        int r = make_directories(reterr);
 
         memset(trees, 0, sizeof(trees));
         for (i = 0; i < n_sizes && r == 0; i++) {
                 struct series *mine = report_series(report, "us", "ours, %u files", sizes[i]),
                               *floor = report_series(report, "us", "floor: bare user namespace and calls, %u files", sizes[i]),
+                              *root = report_series(report, "us", "ours, as a root file system, %u files", sizes[i]),
                               *rival = report_series(report, "us", "recursive chown, %u files", sizes[i]);
 
                 first = first ? first : mine;
+                first_root = first_root ? first_root : root;
                 r = make_tree(&trees[i], sizes[i], reterr);
                 contenders[n++] = (struct contender){ mine, do_ours, &trees[i], NULL, 10, 0, 0 };
                 contenders[n++] = (struct contender){ floor, do_bare, &trees[i], NULL, 10, 0, 0 };
+                contenders[n++] = (struct contender){ root, do_root, &trees[i], NULL, 3, 0, 0 };
                 contenders[n++] = (struct contender){ rival, do_chown, &trees[i], NULL, 1, i == 2 ? 10 : 0, 0 };
                 report_ratio(report, rival, mine, NO_BOUND, 0, "recursive chown / ours, %u files", sizes[i]);
                 report_ratio(report, mine, floor, AT_MOST, 1.3, "ours / floor, %u files", sizes[i]);
-                if (mine != first)
-                        report_ratio(report, mine, first, AT_MOST, 1.2, "ours with %u files / with %u", sizes[i], sizes[0]);
+                report_ratio(report, rival, root, NO_BOUND, 0, "recursive chown / root file system, %u files", sizes[i]);
+                if (mine == first)
+                        continue;
+                report_ratio(report, mine, first, AT_MOST, 1.2, "ours with %u files / with %u", sizes[i], sizes[0]);
+                report_ratio(report, root, first_root, AT_MOST, 1.2, "root file system with %u files / with %u", sizes[i],
+                             sizes[0]);
         }
         if (r == 0)
                 r = measure(report->name, contenders, n, report_rounds(report, 30), reterr);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <json-c/json.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
@@ -25,16 +23,15 @@ struct trace {
         bool lost;              /* more questions than the ring holds: there are no durations from then on */
 };
 
-/* What a terminal or a file is ready for, without a word to the process's own locale. */
+/* What a terminal or a file is ready for: by the locale's name, since the locale itself may not be installed here. */
 static bool locale_is_utf8(void) {
-        locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
-        bool utf8;
+        static const char *const variables[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+        const char *locale = NULL;
+        size_t i;
 
-        if (locale == (locale_t)0)
-                return false;
-        utf8 = strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
-        freelocale(locale);
-        return utf8;
+        for (i = 0; i < 3 && !(locale && *locale); i++)
+                locale = getenv(variables[i]);
+        return locale && (strcasestr(locale, ".utf-8") || strcasestr(locale, ".utf8"));
 }
 
 static bool wants_colour(FILE *stream) {

@@ -111,12 +111,16 @@ def mounts(pid="self"):
 # ---- the programs ----------------------------------------------------------
 
 def find_tool():
-    """The program itself: libtool's wrapper would add a shell to each start."""
-    libs = os.path.join(BUILD, ".libs")
+    """The program itself: where it is linked dynamically, libtool's wrapper would add a shell to each start."""
+    libs, program = os.path.join(BUILD, ".libs"), os.path.join(BUILD, "syncdemo")
+    if os.path.exists(program):
+        with open(program, "rb") as file:
+            if file.read(4) == b"\x7fELF":
+                return program
     if os.path.exists(os.path.join(libs, "syncdemo")):
         os.environ["LD_LIBRARY_PATH"] = libs
         return os.path.join(libs, "syncdemo")
-    return os.path.join(BUILD, "syncdemo")
+    return program
 
 
 TOOL = find_tool()
