@@ -205,6 +205,23 @@ def of_mounts_refused(place):
             equal(table(pid), before)
 
 
+def of_mounts_old(place):
+    """a mount namespace, where the kernel has no fsmount(2): refused, nothing is mounted in there"""
+    deny = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
+    need_root("make namespaces")
+    if not os.path.exists(deny):
+        raise Skip("tests/support/deny-syscall is not built")
+    with elsewhere("mount") as pid:
+        before = table(pid)
+        config = joining(pid, "mount", new=("pid",))
+        config["process"]["args"] = ["echo", "started"]
+        fill(place)
+        result = tool.finish(tool.start([deny, "432:ENOSYS", "--", tool.TOOL, "run", "--bundle", place.write(config), "test"]))
+        equal((result.code, result.out), (1, ""))
+        tool.contains(tool.one_line(result.err), "config.json: linux.namespaces: a mount namespace that exists: fsmount: ")
+        equal(table(pid), before)
+
+
 def no_namespaces(place):
     """a path that is no namespace of the type: each is refused at once, whatever it is"""
     need_root("start containers")
@@ -363,7 +380,7 @@ def offsets_refused(place):
         fails(place, config, "config.json: ", text)
 
 
-TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, no_namespaces, mapped_by_path, joined_by_ordinary_user,
+TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, no_namespaces, mapped_by_path, joined_by_ordinary_user,
          from_parent, offsets, ordinary_user, offsets_refused]
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`syncdemo run` where the kernel has not all of the calls that make mounts, or a filter around it refuses some: what mount(2) can do
-is the same from inside, what it cannot is refused by the name of the call.
+"""`syncdemo run` where the kernel has not all of the calls that make mounts, or a filter around it refuses some: what mount(2)
+can do is the same from inside, what it cannot is refused by the name of the call.
 
 Prints TAP.
 """

@@ -66,7 +66,8 @@ static int check_own(const struct bundle *bundle, int flag, struct initsync_erro
         if (flag == CLONE_NEWUSER)
                 return fault(reterr, -EINVAL, "the user namespace that this program is in");
         if (flag == CLONE_NEWNS)
-                return fault(reterr, -EINVAL, "the mount namespace that this program is in, whose root would be the container's");
+                return fault(reterr, -EINVAL, "the mount namespace that this program is in, whose root would be "
+                             "the container's");
         if (flag == CLONE_NEWUTS && (bundle->hostname || bundle->domainname))
                 return fault(reterr, -EINVAL, "this program's own, which hostname and domainname would change");
         for (i = 0; i < bundle->sysctls.n; i++)

@@ -13,7 +13,7 @@
 /* mount_flags() - the MS_* for @attributes, MOUNT_ATTR_*; one for access times is always among them */
 unsigned long mount_flags(uint64_t attributes);
 
-/* mount_flags_word() - whether @option is one of a file system's that mount(2) takes as a flag; it is set or cleared in *@flags */
+/* mount_flags_word() - whether @option is one of file systems that mount(2) takes as a flag, set or cleared in *@flags */
 bool mount_flags_word(const char *option, unsigned long *flags);
 
 /*
@@ -22,7 +22,8 @@ bool mount_flags_word(const char *option, unsigned long *flags);
  * @ret_super:      MS_*, of the file system
  * @path:           names it in an error
  *
- * From this process's table of mounts: statfs(2) tells neither of the two alone, and asks a file server, which may not answer.
+ * From this process's table of mounts: statfs(2) tells neither of the two alone, and asks a file server, which may not
+ * answer.
  */
 int mount_flags_read(int fd, const char *path, uint64_t *ret_attributes, unsigned long *ret_super,
                      struct initsync_error *reterr);

@@ -143,7 +143,9 @@ int stage_make(struct stage *stage, const char *type, const char *source, const 
         return 0;
 }
 
-int stage_set(int tree, bool recursive, const struct mount_attributes *attr, const char *path, struct initsync_error *reterr) {
+int stage_set(int tree, bool recursive, const struct mount_attributes *attr, const char *path,
+              struct initsync_error *reterr) {
+        const unsigned long propagation = (unsigned long)attr->propagation | (recursive ? MS_REC : 0UL);
         const struct name name = name_of(tree);
         unsigned long ignored;
         uint64_t has;
@@ -157,7 +159,7 @@ int stage_set(int tree, bool recursive, const struct mount_attributes *attr, con
                 if (mount(NULL, name.text, NULL, MS_REMOUNT | MS_BIND | mount_flags(has), NULL) < 0)
                         return fault_call(reterr, -errno, "mount", path);
         }
-        if (attr->propagation && mount(NULL, name.text, NULL, (unsigned long)attr->propagation | (recursive ? MS_REC : 0UL), NULL) < 0)
+        if (attr->propagation && mount(NULL, name.text, NULL, propagation, NULL) < 0)
                 return fault_call(reterr, -errno, "mount", path);
         return 0;
 }

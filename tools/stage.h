@@ -3,8 +3,9 @@
 #define STAGE_H
 
 /*
- * Mounts by mount(2) alone: each is made on a file system that only this process's mount namespace has, gets its attributes there,
- * and is moved to its place. All that mount(2) is told is descriptors, as /proc/self/fd/N, so that no name leads elsewhere.
+ * Mounts by mount(2) alone: each is made on a file system that only this process's mount namespace has, gets its attributes
+ * there, and is moved to its place. All that mount(2) is told is descriptors, as /proc/self/fd/N, so that no name leads
+ * elsewhere.
  */
 
 #include <stdbool.h>
@@ -32,7 +33,8 @@ int stage_make(struct stage *stage, const char *type, const char *source, const 
                uint64_t attributes, int *ret_tree, struct initsync_error *reterr);
 
 /* stage_set() - attributes of the mount @tree alone, and propagation, where @recursive of all below it, too */
-int stage_set(int tree, bool recursive, const struct mount_attributes *attr, const char *path, struct initsync_error *reterr);
+int stage_set(int tree, bool recursive, const struct mount_attributes *attr, const char *path,
+              struct initsync_error *reterr);
 
 /* stage_reconfigure() - other options, @n of them, for the file system that @tree is a mount of */
 int stage_reconfigure(int tree, const char *const *data, size_t n, const char *path, struct initsync_error *reterr);

@@ -103,7 +103,8 @@ static int refuse(const struct mount_attributes *attr, bool recursive, const cha
         return fault_in(reterr, "attributes of all mounts of a tree");
 }
 
-int tree_set(int tree, bool recursive, const struct mount_attributes *attr, const char *path, struct initsync_error *reterr) {
+int tree_set(int tree, bool recursive, const struct mount_attributes *attr, const char *path,
+             struct initsync_error *reterr) {
         int r = missing() ? refuse(attr, recursive, path, reterr) : 0;
 
         if (r == 0 && way.setattr)

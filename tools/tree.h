@@ -3,9 +3,9 @@
 #define TREE_H
 
 /*
- * Mounts that are in no place yet, each a descriptor of its root: detached ones where the kernel has all of the calls for that, and
- * no filter around us refuses one; else by mount(2), see stage.h. What only the new calls can do is refused then, by the name of the
- * one that is missing.
+ * Mounts that are in no place yet, each a descriptor of its root: detached ones where the kernel has all of the calls for
+ * that, and no filter around us refuses one; else by mount(2), see stage.h. What only the new calls can do is refused then,
+ * by the name of the one that is missing.
  */
 
 #include <stdbool.h>
