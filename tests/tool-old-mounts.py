@@ -92,7 +92,7 @@ def everything(place):
     need_container()
     with scene(place):
         cases = [case for group in ("surroundings", "mounts", "options") for case in GROUPS[group]
-                 if not is_mapped(case) and not of_trees(case)]
+                 if not is_mapped(case) and not of_trees(case) and case.name != "mount namespace of another process"]
         ok(len(cases) > 80, len(cases))
         equal(compare(place, cases, ALL), [])
 
