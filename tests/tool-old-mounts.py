@@ -140,6 +140,18 @@ def layered(place):
         equal(compare(place, cases, ("fsopen",), "EPERM"), [])
 
 
+def from_the_parent(place):
+    """a root file system of layers, which the parent makes: put in place all the same, or refused by the call that it takes"""
+    need_container()
+    layers = Case("layers", put("annotations", {"org.libinitsync.rootfs.lower": HERE + "/bundle/rootfs"}))
+    with scene(place):
+        inside(place, Runtime("syncdemo"), layers)      # what overlayfs has as options depends on what is there already
+        for calls in (("move_mount",), ("fspick",), ("mount_setattr",), ("move_mount", "fspick", "mount_setattr")):
+            equal((calls, compare(place, [layers], calls)), (calls, []))
+        fails(place, layers, ("open_tree",), "annotations.org.libinitsync.rootfs: overlay: ", "open_tree ", "not implemented")
+        fails(place, layers, ("fsmount",), "annotations.org.libinitsync.rootfs: overlay: ", "fsmount: ", "not implemented")
+
+
 def refused(place):
     """what mount(2) cannot do: id mapping, attributes of all mounts of a tree; nothing of it is done"""
     need_container()
@@ -162,7 +174,7 @@ def refused(place):
         fails(place, unknown, ("fsopen",), "mounts[7]: ", "size=1m,nonsense=1: ", "mount: Invalid argument")
 
 
-TESTS = [each_call, everything, linux_510, terminals, layered, refused]
+TESTS = [each_call, everything, linux_510, terminals, layered, from_the_parent, refused]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))
