@@ -143,12 +143,13 @@ def layered(place):
 def from_the_parent(place):
     """a root file system of layers, which the parent makes: put in place all the same, or refused by the call that it takes"""
     need_container()
-    layers = Case("layers", put("annotations", {"org.libinitsync.rootfs.lower": HERE + "/bundle/rootfs"}))
+    layers = Case("layers", put("annotations", {
+        "org.libinitsync.rootfs.lower": HERE + "/bundle/rootfs:" + HERE + "/data"}))
     with scene(place):
         inside(place, Runtime("syncdemo"), layers)      # what overlayfs has as options depends on what is there already
         for calls in (("move_mount",), ("fspick",), ("mount_setattr",), ("move_mount", "fspick", "mount_setattr")):
             equal((calls, compare(place, [layers], calls)), (calls, []))
-        fails(place, layers, ("open_tree",), "annotations.org.libinitsync.rootfs: overlay: ", "open_tree ", "not implemented")
+        fails(place, layers, ("open_tree", "open_tree_attr"), "annotations.org.libinitsync.rootfs: overlay: ", "open_tree ", "not implemented")
         fails(place, layers, ("fsmount",), "annotations.org.libinitsync.rootfs: overlay: ", "fsmount: ", "not implemented")
 
 
