@@ -9,6 +9,8 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import box
+import container
 import tool
 from container import need_container
 from runtimes import Runtime, differences, report, scene
@@ -20,6 +22,7 @@ DENY = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
 CALLS = {"open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
          "mount_setattr": 442}
 ALL = (*CALLS, "open_tree_attr")
+NUMBERS = dict(CALLS, open_tree_attr=467)
 OTHERS = tuple(name for name in CALLS if name != "mount_setattr")
 OUTER = ("seccomp", "filters", "Seccomp")       # the filter around the runtime is the container's as well
 
@@ -31,12 +34,10 @@ class Without(Runtime):
 
     def __init__(self, calls, error):
         super().__init__("syncdemo")
-        if not os.path.exists(DENY):
-            raise Skip("tests/support/deny-syscall is not built")
-        self.filter = ",".join("%d:%s" % (CALLS.get(name, 467), error) for name in calls)
+        self.front = prefix(calls, error)
 
     def command(self, place):
-        return [DENY, self.filter, "--", *super().command(place)]
+        return [*self.front, *super().command(place)]
 
 
 def inside(place, runtime, case):
@@ -153,6 +154,45 @@ def from_the_parent(place):
         fails(place, layers, ("fsmount",), "annotations.org.libinitsync.rootfs: overlay: ", "fsmount: ", "not implemented")
 
 
+def lines(text):
+    """A table of mounts without the numbers that differ from run to run."""
+    return [line.split(" ", 3)[3] for line in text.splitlines()]
+
+
+def prefix(calls, error):
+    if not os.path.exists(DENY):
+        raise Skip("tests/support/deny-syscall is not built")
+    return [DENY, ",".join("%d:%s" % (NUMBERS[name], error) for name in calls), "--"]
+
+
+def ordinary_user(place):
+    """as an ordinary user, in a user namespace of his own"""
+    found = []
+    for front in ([], prefix(ALL, "ENOSYS"), prefix(ALL, "EPERM"), prefix(("mount_setattr",), "ENOSYS")):
+        config = box.shell("cat /proc/self/mountinfo; echo x 2>/dev/null >/tmp/x || echo no", mounts=[
+            container.DEV, container.entry("/dev/pts", "devpts", "newinstance", "ptmxmode=0666"), container.SHM, container.MQUEUE,
+            container.SYS, container.entry("/tmp", "tmpfs", "size=1m", "noexec", "ro"), bind(place.data, "/a", "bind", "ro")])
+        config["linux"].update(maskedPaths=["/proc/keys", "/sys/firmware"], readonlyPaths=["/proc/sys"])
+        config["root"]["readonly"] = True
+        *table, last = box.ordinary(place, config, front).splitlines()
+        equal(last, "no")
+        found.append(lines("\n".join(table)))
+    equal(found[1:], [found[0]] * 3)
+
+
+def halves(place):
+    """`init`, started by somebody else in its namespaces"""
+    need_container()
+    config = container.configure(place, "cat /proc/self/mountinfo", container.DEFAULT, maskedPaths=container.MASKED,
+                                 readonlyPaths=container.READ_ONLY)
+    found = []
+    for front in ([], prefix(ALL, "ENOSYS")):
+        found.append(lines(container.fine(tool.converse(
+            [*container.UNSHARE, "--cgroup", *front, *tool.OUR_INIT, "--bundle", place.write(config)],
+            [*tool.OUR_PARENT, "--bundle", place.bundle]))))
+    equal(found[1], found[0])
+
+
 def refused(place):
     """what mount(2) cannot do: id mapping, attributes of all mounts of a tree; nothing of it is done"""
     need_container()
@@ -175,7 +215,7 @@ def refused(place):
         fails(place, unknown, ("fsopen",), "mounts[7]: ", "size=1m,nonsense=1: ", "mount: Invalid argument")
 
 
-TESTS = [each_call, everything, linux_510, terminals, layered, from_the_parent, refused]
+TESTS = [each_call, everything, linux_510, terminals, layered, from_the_parent, ordinary_user, halves, refused]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))
