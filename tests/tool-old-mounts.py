@@ -129,6 +129,9 @@ def layered(place):
             tmpfs("/data", "size=1m", "nodev", "nodiratime"), tmpfs("/data", "remount", "size=2m", "sync", "noexec"))),
         Case("a remount of one that is read-only", mounting(
             tmpfs("/data", "size=1m", "ro"), tmpfs("/data", "remount", "size=2m", "ro"))),
+        Case("a remount of the file system alone", mounting(
+            container.entry("/data", "devpts", "newinstance", "ro", "mode=0620", "nosuid"),
+            container.entry("/data", "devpts", "remount", "mode=0600"))),
         Case("all flags", mounting(tmpfs("/data", "ro", "nosuid", "nodev", "noexec", "nosymfollow", "noatime", "nodiratime",
                                          "sync", "dirsync", "lazytime", "size=1m", "mode=0750"))),
         Case("a bind with all flags", mounting(bind(HERE + "/tree", "/data", "rbind", "ro", "nosuid", "nodev", "noexec",
