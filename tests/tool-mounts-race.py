@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
 from box import configuration, fill
-from container import entry
+from container import entry, over
 from tool import Skip, bind, equal, need_root, ok, one_line
 
 SECONDS = 3
@@ -103,6 +103,30 @@ def by_mount(place):
     ok(ended[0] > 0, ended)
 
 
+def root(place):
+    """the root file system itself is another directory by now: nothing of the set-up is made in that"""
+    need_root("start containers")
+    if not os.path.exists(DENY):
+        raise Skip("tests/support/deny-syscall is not built")
+    fill(place)
+    other = place.file("mounted/")
+    os.symlink(other, place.bundle + "/link")
+    place.write(configuration("/bin/true"))
+    before, ended = sorted(os.listdir(place.rootfs)), {0: 0, 1: 0}
+    with over(other, "tmpfs", "mode=0755"), swapping(place.rootfs, place.bundle + "/link") as swapper:
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            result = tool.finish(tool.start([DENY, "430:ENOSYS", "--", tool.TOOL, "run", "--bundle", place.bundle, "test"]))
+            if result.code:
+                one_line(result.err)
+            ended[result.code] += 1
+        equal(swapper.poll(), None)
+        # At its place the root file system is nobody's; in the other one mount points may have been made, and no numbers.
+        equal([name for name in os.listdir(other) if name.isdigit()], [])
+    ok(all(name in ("dev", "proc", "sys") or name in before for name in os.listdir(place.rootfs)), before)
+    ok(sum(ended.values()) > 0, ended)
+
+
 def masks(place):
     """masked and read-only paths: a mask that went to what was there a moment ago is an error, by name"""
     need_root("start containers")
@@ -131,7 +155,7 @@ def devices(place):
     ok(sum(ended.values()) > 0, ended)
 
 
-TESTS = [destinations, by_mount, masks, devices]
+TESTS = [destinations, by_mount, root, masks, devices]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

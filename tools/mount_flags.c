@@ -90,12 +90,33 @@ static unsigned long super_of(char *words) {
         return flags;
 }
 
-/* Whether @line is about the mount @id: "ID PARENT DEVICE ROOT POINT ATTRIBUTES [...] - TYPE SOURCE SUPER". */
-static bool parse(char *line, uint64_t id, uint64_t *ret_attributes, unsigned long *ret_super) {
+/* The line about the mount that @fd is of: "ID PARENT DEVICE ROOT POINT ATTRIBUTES [...] - TYPE SOURCE SUPER". */
+static int find_line(int fd, const char *path, char **ret_line, struct initsync_error *reterr) {
+        _cleanup_free_ char *line = NULL;
+        struct statx st;
+        bool found = false;
+        size_t size = 0;
+        FILE *file;
+
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0)
+                return fault_call(reterr, -errno, "statx", path);
+        file = fopen(TABLE, "re");
+        if (!file)
+                return fault_call(reterr, -errno, "fopen", TABLE);
+        while (!found && getline(&line, &size, file) > 0)
+                found = strtoull(line, NULL, 10) == st.stx_mnt_id;
+        fclose(file);
+        if (!found)
+                return fault(reterr, -ENOENT, "%s: is not in " TABLE, path);
+        *ret_line = take_ptr(line);
+        return 0;
+}
+
+static bool parse(char *line, uint64_t *ret_attributes, unsigned long *ret_super) {
         char *dash = strstr(line, " - "), *field, *rest;
         unsigned i;
 
-        if (strtoull(line, NULL, 10) != id || !dash)
+        if (!dash)
                 return false;
         *dash = '\0';
         field = strtok_r(line, " ", &rest);
@@ -112,18 +133,20 @@ static bool parse(char *line, uint64_t id, uint64_t *ret_attributes, unsigned lo
 int mount_flags_read(int fd, const char *path, uint64_t *ret_attributes, unsigned long *ret_super,
                      struct initsync_error *reterr) {
         _cleanup_free_ char *line = NULL;
-        struct statx st;
-        bool found = false;
-        size_t size = 0;
-        FILE *file;
+        int r = find_line(fd, path, &line, reterr);
 
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0)
-                return fault_call(reterr, -errno, "statx", path);
-        file = fopen(TABLE, "re");
-        if (!file)
-                return fault_call(reterr, -errno, "fopen", TABLE);
-        while (!found && getline(&line, &size, file) > 0)
-                found = parse(line, st.stx_mnt_id, ret_attributes, ret_super);
-        fclose(file);
-        return found ? 0 : fault(reterr, -ENOENT, "%s: is not in " TABLE, path);
+        if (r < 0)
+                return r;
+        return parse(line, ret_attributes, ret_super) ? 0 : fault(reterr, -EPROTO, TABLE ": a line that no kernel writes");
+}
+
+int mount_flags_tmpfs(int fd, const char *path, const char *source, struct initsync_error *reterr) {
+        _cleanup_free_ char *line = NULL, *wanted = NULL;
+        int r = find_line(fd, path, &line, reterr);
+
+        if (r == 0 && asprintf(&wanted, " - tmpfs %s ", source) < 0) {
+                wanted = NULL;
+                r = fault_call(reterr, -ENOMEM, "asprintf", NULL);
+        }
+        return r < 0 ? r : strstr(line, wanted) != NULL;
 }

@@ -28,4 +28,7 @@ bool mount_flags_word(const char *option, unsigned long *flags);
 int mount_flags_read(int fd, const char *path, uint64_t *ret_attributes, unsigned long *ret_super,
                      struct initsync_error *reterr);
 
+/* mount_flags_tmpfs() - 1 if it is a tmpfs with this @source, 0 if not; the same otherwise */
+int mount_flags_tmpfs(int fd, const char *path, const char *source, struct initsync_error *reterr);
+
 #endif /* MOUNT_FLAGS_H */

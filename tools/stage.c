@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/vfs.h>
-#include <linux/magic.h>
+#include <sys/random.h>
 #include "cleanup.h"
 #include "mount_flags.h"
-#include "rootfs.h"
 #include "say.h"
 #include "stage.h"
 
@@ -23,20 +22,17 @@ static struct name name_of(int fd) {
         return name;
 }
 
-/* What has been mounted on @directory, by its name: the one thing that has no descriptor yet. */
-static int open_own(int directory, const char *path, int *ret_fd, struct initsync_error *reterr) {
-        _cleanup_fd_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), above = -1, below = -1;
-        struct statfs fs;
-        struct statx st;
+/* What has just been mounted, by its place: it has no descriptor yet, and a source that nothing else has. */
+static int open_own(const char *path, const char *source, int *ret_fd, struct initsync_error *reterr) {
+        _cleanup_fd_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int r;
 
         if (fd < 0)
                 return fault_call(reterr, -errno, "open", path);
-        above = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        below = openat(directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (above < 0 || below < 0 || fstatfs(fd, &fs) < 0 ||
-            statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
-                return fault_call(reterr, -errno, "openat", path);
-        if (!rootfs_same(above, below) || fs.f_type != TMPFS_MAGIC || !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        r = mount_flags_tmpfs(fd, path, source, reterr);
+        if (r < 0)
+                return r;
+        if (r == 0)
                 return fault(reterr, -EAGAIN, "%s: was exchanged meanwhile", path);
         *ret_fd = take_fd(&fd);
         return 0;
@@ -44,14 +40,16 @@ static int open_own(int directory, const char *path, int *ret_fd, struct initsyn
 
 int stage_begin(struct stage *stage, int directory, const char *path, struct initsync_error *reterr) {
         const struct name name = name_of(directory);
-        struct statfs fs;
+        char source[64];
+        uint64_t number;
         int r;
 
-        if (statfs("/proc/self/fd", &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-                return fault(reterr, -ENOENT, "/proc: is no procfs that has this process, which mount(2) takes");
-        if (mount("tmpfs", name.text, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
+        if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+                return fault_call(reterr, -errno, "getrandom", NULL);
+        snprintf(source, sizeof(source), "syncdemo-%016" PRIx64, number);
+        if (mount(source, name.text, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
                 return fault_call(reterr, -errno, "mount", path);
-        r = open_own(directory, path, &stage->fd, reterr);
+        r = open_own(path, source, &stage->fd, reterr);
         if (r < 0)
                 return r;
         /* A recursive bind of the directory does not take it along. */
