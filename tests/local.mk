@@ -108,6 +108,7 @@ PYTHON_TESTS = \
 	tests/tool-manual.py \
 	tests/tool-matrix.py \
 	tests/tool-mounts.py \
+	tests/tool-old-mounts.py \
 	tests/tool-namespaces.py \
 	tests/tool-process.py \
 	tests/tool-mounts-race.py \

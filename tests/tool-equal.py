@@ -46,7 +46,8 @@ def control_groups(runtime, _, key, ours, theirs):
 
 
 def devices(runtime, case, key, ours, theirs):
-    mapped = "uidMappings" in case.config()["linux"]
+    linux = case.config()["linux"]
+    mapped = "uidMappings" in linux or any("user" == entry["type"] for entry in linux["namespaces"])
     if key == "mounts":
         return mapped and runtime == "runc" and sorted(ours.split()) == sorted(theirs.split())
     return key == "mount /dev/console attributes" or mapped and \
@@ -231,6 +232,56 @@ def options_removed(place):
     each_removed(place, ("options",), {"bind": "", "rbind": ""})
 
 
+# Those of which only the whole is looked at: their parts are keys of the table themselves.
+WHOLE = ("root", "mounts", "process", "linux", "linux.namespaces")
+# Without these parts nothing changes, since execve(2) computes the set anew, and the probe is of the native architecture.
+SILENT = {"process.capabilities": "effective", "linux.seccomp": "architectures"}
+
+
+def parts(value, way=()):
+    """The ways to all keys and elements below."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield (*way, key)
+        yield from parts(part, (*way, key))
+
+
+def follow(config, way):
+    for key in way:
+        config = config[-1 if key == "*" else key]
+    return config
+
+
+def silent(key, way, value):
+    """Parts that cannot make a difference: also paths that are not there."""
+    if key in ("linux.maskedPaths", "linux.readonlyPaths"):
+        return not os.path.exists(value[way[0]])
+    return way[0] == SILENT.get(key)
+
+
+def parts_removed(place):
+    """each part of a key's value: what is reported changes without it, or the bundle is refused"""
+    need_container()
+    wrong, count = [], 0
+    with scene(place):
+        for case, key in ((case, key) for group in ("process", "surroundings", "mounts") for case in GROUPS[group]
+                          for key in case.keys if key not in WHOLE):
+            value = follow(case.config(), key.split("."))
+            for way in parts(value):
+                if silent(key, way, value):
+                    continue
+                config = case.config()
+                del follow(config, (*key.split("."), *way[:-1]))[way[-1]]
+                count += 1
+                found, said = report(place, Runtime("syncdemo"), config, case.size)
+                if found is None:
+                    contains(said, "syncdemo: ")
+                elif not differences(own(place, case), found):
+                    wrong.append("%s: without %s of %s all is the same" % (case.name, way, key))
+    ok(not wrong, "\n".join(wrong))
+    ok(count >= 150, count)
+
+
 def repeated(place):
     """the same bundle twice: the same report"""
     need_container()
@@ -241,7 +292,7 @@ def repeated(place):
 
 
 TESTS = [comparison(group, name) for group in GROUPS for name in ("crun", "runc")]
-TESTS += [listed, enough, keys_removed, options_removed, repeated]
+TESTS += [listed, enough, keys_removed, parts_removed, options_removed, repeated]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

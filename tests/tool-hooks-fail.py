@@ -150,6 +150,8 @@ def without_proc(place):
     equal(sleepers(number), [])
     victim = tool.start(["sleep", str(number)])
     fake = place.file("fake/thread-self/children", "%d %d 1 -1 0 x " % (victim.pid, os.getpid()))
+    # Nor who is told to be a child of a child of its own.
+    place.file("fake/%d/task/%d/children" % (victim.pid, victim.pid), "%d " % victim.pid)
     config["mounts"] = [tool.bind(os.path.dirname(os.path.dirname(fake)), "/proc")]
     contains(one_line(run(place, config).err), "timeout of 1 s")
     equal((sleepers(number), victim.poll()), ([victim.pid], None))

@@ -180,14 +180,14 @@ def expect_on_disk(image, last):
 
 def all_sizes(place, kind, mapped=True, front=()):
     with file_system(place, kind) as at:
-        for n in (1, 3, 400):
+        for n in (1, 3, 400, 500):
             image = Image(place, os.path.join(at, "of-%d" % n), n)
             expect_work(run(place, image.config("set -e\n" + WORK.format(last=n - 1), mapped), *front), n - 1)
             expect_on_disk(image, n - 1)
 
 
 def on_tmpfs(place):
-    """1, 3 and 400 layers on tmpfs: ids inside are those on disk, before and after"""
+    """1, 3, 400 and 500 layers on tmpfs: ids inside are those on disk, before and after"""
     all_sizes(place, "tmpfs")
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
@@ -70,6 +71,19 @@ def compare_features(manual):
     same("features", there, re.findall(r"^\.It Cm (\w+)$", text, re.M))
 
 
+def compare_annotations(manual):
+    """By what the program says that it expects."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = tool.Place(directory)
+        place.write(place.config(annotations={"org.libinitsync.rootfs.": "x"}))
+        said = tool.run("run", "--bundle", place.bundle, "test").err
+    words = re.search(r"expected (.*) behind (org\.libinitsync\.rootfs\.)", said)
+    ok(words, said)
+    text = page_of(manual, PAGE).section("CONFIGURATION")
+    same("annotations", [words.group(2) + word for word in re.findall(r"\w+", words.group(1).replace(" or ", ", "))],
+         re.findall(r"^\.It Va (org\.libinitsync\.\S+)$", text, re.M))
+
+
 def page_of(manual, name):
     return next(page for page in manual.pages if page.name == name)
 
@@ -84,7 +98,14 @@ def features(_):
     compare_features(Manual())
 
 
+def annotations(_):
+    """and the annotations that mean something to it"""
+    compare_annotations(Manual())
+
+
 SPOILT = (
+    (compare_annotations, PAGE, r"^\.It Va org.libinitsync.rootfs.work\n", ""),
+    (compare_annotations, PAGE, r"^\.It Va org.libinitsync.rootfs.work\n", ".It Va org.libinitsync.rootfs.works\n"),
     (compare_commands, PAGE, r"^\.It Fl -pid-file Ar FILE\n", ""),
     (compare_commands, PAGE, r"^\.It Fl -pid-file Ar FILE\n", ".It Fl -pid-file Ar FILE\n.It Fl -pid-fd Ar N\n"),
     (compare_commands, PAGE, r"^\.Op Fl -seccomp-fd\n", ""),
@@ -140,4 +161,4 @@ def example_of_idmap(place):
 
 
 if __name__ == "__main__":
-    sys.exit(tool.main([commands, features, differences, example_of_run, example_of_idmap]))
+    sys.exit(tool.main([commands, features, annotations, differences, example_of_run, example_of_idmap]))

@@ -14,10 +14,12 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
 from box import configuration, fill
-from container import entry
-from tool import bind, equal, need_root, ok, one_line
+from container import entry, over
+from tool import Skip, bind, equal, need_root, ok, one_line
 
 SECONDS = 3
+DENY = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
+NEW_CALLS = (*range(428, 434), 442, 467)        # open_tree(2) and all the others, the same on every architecture
 SWAPPER = """
 import ctypes, sys
 libc = ctypes.CDLL(None)
@@ -43,8 +45,9 @@ def everything(top):
                   for root, directories, files in os.walk(top) for name in directories + files)
 
 
-def runs(place, entries, **linux):
-    """How the containers ended that were started while the swapping went on; what they left outside must be nothing."""
+def runs(place, entries, prefix=(), **linux):
+    """How the containers ended that were started while the swapping went on; what they left outside must be nothing, and
+    what a container has inside must be all of its mounts."""
     need_root("start containers")
     fill(place)
     place.file("bundle/rootfs/way/real/secret", "x\n")
@@ -62,9 +65,11 @@ def runs(place, entries, **linux):
         with swapping(place.rootfs + "/way/real", place.rootfs + "/way/" + link) as swapper:
             end = time.monotonic() + SECONDS / 2
             while time.monotonic() < end:
-                result = tool.run("run", "--bundle", place.bundle, "test")
+                result = tool.finish(tool.start([*prefix, tool.TOOL, "run", "--bundle", place.bundle, "test"]))
                 if result.code:
                     one_line(result.err)
+                else:
+                    equal((len(result.out.splitlines()), result.out), (2 + len(entries), result.out))
                 ended[result.code] += 1
                 equal(tool.mounts(), table)
             equal(swapper.poll(), None)
@@ -79,11 +84,47 @@ def runs(place, entries, **linux):
     return ended
 
 
+def aims(place):
+    return [entry("/way/real/sub", "tmpfs"), entry("/way/real/new/deep", "tmpfs", "tmpcopyup"),
+            bind(place.data + "/file", "/way/real/made"), bind(place.data, "/way/real/other")]
+
+
 def destinations(place):
     """mount points are made in the root file system or not at all"""
-    ended = runs(place, [entry("/way/real/sub", "tmpfs"), entry("/way/real/new/deep", "tmpfs", "tmpcopyup"),
-                         bind(place.data + "/file", "/way/real/made"), bind(place.data, "/way/real/other")])
+    ended = runs(place, aims(place))
     ok(ended[0] > 0, ended)
+
+
+def by_mount(place):
+    """the same by mount(2), where the kernel has none of the calls that make detached mounts"""
+    if not os.path.exists(DENY):
+        raise Skip("tests/support/deny-syscall is not built")
+    ended = runs(place, aims(place), [DENY, ",".join("%d:ENOSYS" % number for number in NEW_CALLS), "--"])
+    ok(ended[0] > 0, ended)
+
+
+def root(place):
+    """the root file system itself is another directory by now: nothing of the set-up is made in that"""
+    need_root("start containers")
+    if not os.path.exists(DENY):
+        raise Skip("tests/support/deny-syscall is not built")
+    fill(place)
+    other = place.file("mounted/")
+    os.symlink(other, place.bundle + "/link")
+    place.write(configuration("/bin/true"))
+    before, ended = sorted(os.listdir(place.rootfs)), {0: 0, 1: 0}
+    with over(other, "tmpfs", "mode=0755"), swapping(place.rootfs, place.bundle + "/link") as swapper:
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            result = tool.finish(tool.start([DENY, "430:ENOSYS", "--", tool.TOOL, "run", "--bundle", place.bundle, "test"]))
+            if result.code:
+                one_line(result.err)
+            ended[result.code] += 1
+        equal(swapper.poll(), None)
+        # At its place the root file system is nobody's; in the other one mount points may have been made, and no numbers.
+        equal([name for name in os.listdir(other) if name.isdigit()], [])
+    ok(all(name in ("dev", "proc", "sys") or name in before for name in os.listdir(place.rootfs)), before)
+    ok(sum(ended.values()) > 0, ended)
 
 
 def masks(place):
@@ -114,7 +155,7 @@ def devices(place):
     ok(sum(ended.values()) > 0, ended)
 
 
-TESTS = [destinations, masks, devices]
+TESTS = [destinations, by_mount, root, masks, devices]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

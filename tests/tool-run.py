@@ -566,7 +566,7 @@ def refused(place):
             (changed(namespaces=None), "linux.namespaces: is missing, expected an array"),
             (changed(namespaces=[{"type": "pid"}]), "linux.namespaces: expected one of type mount"),
             (changed(namespaces=[{"type": "mount", "path": "/proc/self/ns/mnt"}]),
-             "linux.namespaces[0].path: a mount namespace that exists: not supported, it would change for all who are in it"),
+             "linux.namespaces[0].path: the mount namespace that this program is in, whose root would be the container's"),
             (changed(namespaces=[*kinds, {"type": "user"}]), "linux.uidMappings: is missing for the user namespace"),
             (changed(uidMappings=MAP, gidMappings=MAP), "linux.uidMappings: without a user namespace in linux.namespaces"),
             (changed(namespaces=[{"type": "mount"}]) | {"hostname": "x"},

@@ -106,23 +106,6 @@ int bundle_namespaces(struct bundle *bundle, const struct node *linux_, struct i
         return 0;
 }
 
-/* What is mounted for the container would be mounted for all who are in it, and pivot_root() would move them. */
-static int check_joined(const struct bundle *bundle, const struct node *array, struct initsync_error *reterr) {
-        struct node element, path;
-        size_t i;
-
-        for (i = 0; i < bundle->n_joined; i++) {
-                if (bundle->joined[i].flag != CLONE_NEWNS)
-                        continue;
-                if (node_element(array, bundle->joined[i].index, json_type_object, &element, reterr) < 0 ||
-                    node_member(&element, "path", json_type_string, &path, reterr) < 0)
-                        return reterr->code;
-                return node_refuse(&path, reterr, -EOPNOTSUPP,
-                                   "a mount namespace that exists: not supported, it would change for all who are in it");
-        }
-        return 0;
-}
-
 int bundle_startable(const struct bundle *bundle, struct initsync_error *reterr) {
         const struct node config = { .value = bundle->config };
         struct node linux_, array, map;
@@ -131,8 +114,6 @@ int bundle_startable(const struct bundle *bundle, struct initsync_error *reterr)
         r = node_required(&config, "linux", json_type_object, &linux_, reterr);
         if (r == 0)
                 r = node_required(&linux_, "namespaces", json_type_array, &array, reterr);
-        if (r == 0)
-                r = check_joined(bundle, &array, reterr);
         if (r < 0)
                 return r;
         if (!(bundle->namespaces & CLONE_NEWNS))

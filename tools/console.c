@@ -13,6 +13,7 @@
 #include "kernel.h"
 #include "rootfs.h"
 #include "say.h"
+#include "tree.h"
 
 #define TERMINAL "config.json: process.terminal"
 #define NAME "/dev/ptmx"        /* what the master is called in the message, as with runc */
@@ -111,10 +112,10 @@ static int mount_console(const struct bundle *bundle, int root, int slave, struc
         r = open_place(bundle, root, &place, reterr);
         if (r != 0)
                 return r < 0 ? r : 0;
-        tree = kernel_clone_tree(slave, false);
-        if (tree < 0)
-                return fault_call(reterr, tree, "open_tree", "terminal");
-        r = initsync_attach(tree, place, reterr);
+        r = tree_clone(slave, false, "terminal", &tree, reterr);
+        if (r < 0)
+                return r;
+        r = tree_attach(tree, place, reterr);
         return r < 0 ? fault_in(reterr, "/dev/console") : 0;
 }
 

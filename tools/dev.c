@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "rootfs.h"
 #include "say.h"
+#include "tree.h"
 
 enum dev {
         DEV_IMAGE,      /* a directory of the image */
@@ -83,14 +84,11 @@ static int bind_device(const struct bundle_device *device, int parent, const cha
         target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (target < 0)
                 return fault_call(reterr, -errno, "openat", device->path);
-        tree = kernel_clone_tree(source, false);
-        if (tree < 0)
-                return fault_call(reterr, tree, "open_tree", device->path);
+        r = tree_clone(source, false, device->path, &tree, reterr);
         /* Its owner and its mode are not the container's to change. A device takes writes all the same. */
-        r = kernel_mount_setattr(tree, false, &readonly);
-        if (r < 0)
-                return fault_call(reterr, r, "mount_setattr", device->path);
-        return initsync_attach(tree, target, reterr);
+        if (r == 0)
+                r = tree_set(tree, false, &readonly, device->path, reterr);
+        return r < 0 ? r : tree_attach(tree, target, reterr);
 }
 
 static int existing_device(const struct bundle_device *device, const struct stat *st, struct initsync_error *reterr) {

@@ -47,6 +47,9 @@ uint64_t filter_privileged(const struct filter *filter, bool no_new_privileges);
  * The parts of filter_read() that have a file of their own.
  */
 
+#define FILTER_ARCHITECTURES 32
+#define FILTER_NEWER_MAX (7 * FILTER_ARCHITECTURES)
+
 /* struct filter_rules - a filter that is being made */
 struct filter_rules {
         void *context;                  /* libseccomp's */
@@ -57,6 +60,11 @@ struct filter_rules {
                 bool every;             /* a rule for all of its calls, ... */
                 bool passes;            /* ... which lets them through */
         } needs[2];                     /* of the calls that init itself makes under the filter */
+        struct filter_last {
+                uint32_t architecture;  /* libseccomp's token */
+                int number;             /* of the last system call that the profile names */
+        } last[FILTER_ARCHITECTURES];
+        size_t n_last;
         size_t n_unknown;               /* names that libseccomp does not know, whose calls thus are not restricted */
         struct initsync_error unknown;  /* the text is about the first of them */
 };
@@ -64,6 +72,18 @@ struct filter_rules {
 /* filter_action() - "@key" and "@errno_key" of @object as an action of libseccomp's */
 int filter_action(const struct node *object, const char *key, const char *errno_key, uint32_t *ret,
                    struct initsync_error *reterr);
+
+/*
+ * filter_newer_add(), filter_newer_name() - another architecture; and then a name that the profile has
+ *
+ * A system call with a higher number than all of them came after the profile was written. A C library that tries it first falls
+ * back to an older one where it hears ENOSYS, and not at the profile's default.
+ */
+int filter_newer_add(struct filter_rules *rules, uint32_t architecture);
+void filter_newer_name(struct filter_rules *rules, const char *name);
+
+/* filter_newer_code() - what stands in front of the filter so that it does: at most FILTER_NEWER_MAX instructions, often none */
+size_t filter_newer_code(const struct filter_rules *rules, struct sock_filter *code);
 
 /* filter_rules() - "syscalls" of @node */
 int filter_rules(struct filter_rules *rules, const struct node *node, struct initsync_error *reterr);

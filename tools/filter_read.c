@@ -49,12 +49,13 @@ static uint32_t architecture(const char *text) {
 }
 
 /* The native one is in it anyway, and none but those that are listed. */
-static int read_architectures(void *context, const struct node *node, struct initsync_error *reterr) {
+static int read_architectures(struct filter_rules *rules, const struct node *node, struct initsync_error *reterr) {
         struct node array, element;
         uint32_t token;
         size_t i;
         int r;
 
+        filter_newer_add(rules, seccomp_arch_native());
         r = node_member(node, "architectures", json_type_array, &array, reterr);
         for (i = 0; r > 0 && i < node_length(&array); i++) {
                 r = node_element(&array, i, json_type_string, &element, reterr);
@@ -64,10 +65,12 @@ static int read_architectures(void *context, const struct node *node, struct ini
                 if (token == 0)
                         return node_refuse(&element, reterr, -EINVAL, "%s: expected SCMP_ARCH_X86_64 or another that libseccomp "
                                            "knows", node_string(&element));
-                r = seccomp_arch_add(context, token);
+                r = seccomp_arch_add(rules->context, token);
                 if (r < 0 && r != -EEXIST)
                         return node_refuse(&element, reterr, r, "%s: libseccomp refuses it beside this machine's own: %s",
                                            node_string(&element), strerror(-r));
+                if (filter_newer_add(rules, token) < 0)
+                        return node_refuse(&array, reterr, -E2BIG, "more than %d", FILTER_ARCHITECTURES);
                 r = 1;
         }
         return r < 0 ? r : 0;
@@ -88,6 +91,9 @@ static int read_flags(struct filter *filter, const struct node *node, struct ini
         int r;
 
         r = node_member(node, "flags", json_type_array, &array, reterr);
+        /* As runc has it: a filter alone is no reason for a slower program, where the kernel takes it for one. */
+        if (r == 0)
+                filter->flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
         for (i = 0; r > 0 && i < node_length(&array); i++) {
                 r = node_element(&array, i, json_type_string, &element, reterr);
                 if (r < 0)
@@ -140,8 +146,10 @@ static int read_listener(struct filter *filter, const struct node *node, struct 
 }
 
 /* In a file: a pipe, which libseccomp is often shown to write to, holds as little as a page where the user has many. */
-static int compile(struct filter *filter, void *context, const struct node *node, struct initsync_error *reterr) {
+static int compile(struct filter *filter, const struct filter_rules *rules, const struct node *node, struct initsync_error *reterr) {
         _cleanup_fd_ int fd = memfd_create("seccomp", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+        struct sock_filter newer[FILTER_NEWER_MAX];
+        size_t n_newer = filter_newer_code(rules, newer), size;
         struct stat st;
         ssize_t n;
         int r;
@@ -150,21 +158,23 @@ static int compile(struct filter *filter, void *context, const struct node *node
                 fd = memfd_create("seccomp", MFD_CLOEXEC);
         if (fd < 0)
                 return fault_call(reterr, -errno, "memfd_create", "config.json: linux.seccomp");
-        r = seccomp_export_bpf(context, fd);
+        r = seccomp_export_bpf(rules->context, fd);
         if (r < 0)
                 return node_refuse(node, reterr, r, "libseccomp cannot compile it: %s", strerror(-r));
         if (fstat(fd, &st) < 0)
                 return fault_call(reterr, -errno, "fstat", "config.json: linux.seccomp");
-        if (st.st_size > (off_t)(BPF_MAXINSNS * sizeof(struct sock_filter)))
-                return node_refuse(node, reterr, -E2BIG, "makes %lld instructions, more than the kernel's limit of %d",
-                                   (long long)st.st_size / (int)sizeof(struct sock_filter), BPF_MAXINSNS);
-        filter->code = malloc((size_t)st.st_size);
+        size = (size_t)st.st_size / sizeof(*newer) + n_newer;
+        if (size > BPF_MAXINSNS)
+                return node_refuse(node, reterr, -E2BIG, "makes %zu instructions, more than the kernel's limit of %d", size,
+                                   BPF_MAXINSNS);
+        filter->code = calloc(size, sizeof(*newer));
         if (!filter->code)
-                return fault_call(reterr, -ENOMEM, "malloc", NULL);
-        n = pread(fd, filter->code, (size_t)st.st_size, 0);
+                return fault_call(reterr, -ENOMEM, "calloc", NULL);
+        memcpy(filter->code, newer, n_newer * sizeof(*newer));
+        n = pread(fd, filter->code + n_newer, (size_t)st.st_size, 0);
         if (n != st.st_size)
                 return fault_call(reterr, n < 0 ? -errno : -EIO, "pread", "config.json: linux.seccomp");
-        filter->n_code = (unsigned short)((size_t)n / sizeof(struct sock_filter));
+        filter->n_code = (unsigned short)size;
         return 0;
 }
 
@@ -187,7 +197,7 @@ int filter_read(struct filter *filter, const struct node *linux_, struct initsyn
         context = rules.context = seccomp_init(rules.default_action);
         if (!context)
                 return node_refuse(&node, reterr, -EINVAL, "libseccomp cannot make a filter: this kernel may lack its defaultAction");
-        r = read_architectures(context, &node, reterr);
+        r = read_architectures(&rules, &node, reterr);
         if (r == 0)
                 r = read_flags(filter, &node, reterr);
         if (r == 0)
@@ -198,7 +208,7 @@ int filter_read(struct filter *filter, const struct node *linux_, struct initsyn
         set_listener_flags(filter);
         r = read_listener(filter, &node, reterr);
         if (r == 0)
-                r = compile(filter, context, &node, reterr);
+                r = compile(filter, &rules, &node, reterr);
         if (r == 0 && rules.n_unknown)
                 say("warning: %s%s", rules.unknown.text, rules.n_unknown > 1 ? ", nor are others" : "");
         return r;

@@ -192,6 +192,7 @@ static int read_name(struct filter_rules *rules, const struct node *name, uint32
         r = note_need(rules, name, action, n_args, reterr);
         if (r < 0)
                 return r;
+        filter_newer_name(rules, node_string(name));
         if (number == __NR_SCMP_ERROR) {
                 /* A profile is written for many kernels and architectures: one that allows a call which is not known here is fine. */
                 if (restricts(rules, action) && rules->n_unknown++ == 0)

@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
 #include <initsync.h>
 
 struct hook {
@@ -84,15 +83,5 @@ struct hook_report {
 
 /* hook_keep() - be the keeper: a forked process that has no other descriptors than these, and the standard ones */
 _Noreturn void hook_keep(const struct hook *hook, const char *state, int directory, int lifeline, int report);
-
-/* hook_sweep() - kill the child @pid of this process, its process group, and all that is orphaned by that; false: it stays */
-bool hook_sweep(pid_t pid);
-
-static inline int64_t hook_now_ms(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 #endif /* HOOK_H */

@@ -7,11 +7,14 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include "cleanup.h"
+#include "clock.h"
 #include "hook.h"
 #include "kernel.h"
 #include "signals.h"
+#include "sweep.h"
 
 #define CHUNK 4096
+#define SWEEP_MS 800            /* to kill all; with the rest, a hook's end takes a second after its timeout */
 
 struct keeper {
         const struct hook *hook;
@@ -78,7 +81,7 @@ static int start(struct keeper *keeper, int directory) {
         if (keeper->pidfd < 0) {
                 errno = -keeper->pidfd;
                 not_run(keeper, HOOK_PIDFD_OPEN);
-                hook_sweep(keeper->pid);
+                sweep_group(keeper->pid, SWEEP_MS);
         }
         return keeper->pidfd < 0 ? keeper->pidfd : 0;
 }
@@ -118,7 +121,7 @@ static int listen_to(struct keeper *keeper) {
 
 /* Return: 1 when the hook ended, 0 when its time is over, -1 when nobody waits for it any more. */
 static int watch(struct keeper *keeper) {
-        int64_t end = hook_now_ms() + (int64_t)keeper->hook->timeout * 1000, left;
+        int64_t end = clock_ms() + (int64_t)keeper->hook->timeout * 1000, left;
 
         for (;;) {
                 struct pollfd wait[] = {
@@ -128,7 +131,7 @@ static int watch(struct keeper *keeper) {
                         { .fd = keeper->output, .events = POLLIN },
                 };
 
-                left = end - hook_now_ms();
+                left = end - clock_ms();
                 if (keeper->hook->timeout && left <= 0)
                         return 0;
                 if (poll(wait, 4, keeper->hook->timeout ? (int)(left < INT_MAX ? left : INT_MAX) : -1) < 0)
@@ -173,7 +176,7 @@ static void keep(struct keeper *keeper) {
                 return;
         if (r <= 0)
                 keeper->report.end = HOOK_LATE;
-        keeper->report.stuck = !hook_sweep(keeper->pid);
+        keeper->report.stuck = !sweep_group(keeper->pid, SWEEP_MS);
         if (keeper->output >= 0)
                 listen_to(keeper);
         memcpy(keeper->report.output, keeper->buffer, keeper->used);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <sched.h>
 #include <sys/prctl.h>
 #include "cleanup.h"
 #include "commands.h"
@@ -14,6 +15,7 @@
 #include "program.h"
 #include "rootfs.h"
 #include "say.h"
+#include "tree.h"
 #include "trace.h"
 
 static void child_freep(struct initsync_child **child) {
@@ -24,20 +26,22 @@ static void trace_freep(struct trace **trace) {
         trace_free(*trace);
 }
 
-/* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
-static int set_up(const struct bundle *bundle, struct initsync_child *child, int console, int given, int lifeline,
-                  int *ret_slave, int *ret_step, struct initsync_error *reterr) {
+/* Whose /proc that is, is not known: mount(2) would be told by it what to mount where. */
+static int refuse_old(const struct bundle *bundle, struct initsync_error *reterr) {
+        int code;
+        const char *call = tree_missing(&code);
+
+        if (!call || !bundle_namespace_path(bundle, CLONE_NEWNS))
+                return 0;
+        fault_call(reterr, code, call, NULL);
+        return fault_in(reterr, "config.json: linux.namespaces: a mount namespace that exists");
+}
+
+static int fill_root(const struct bundle *bundle, int root, struct initsync_child *child, int console, int lifeline,
+                     int *ret_slave, int *ret_step, struct initsync_error *reterr) {
         _cleanup_(init_late_free) struct init_late late = { NULL, 0, NULL, 0, -1 };
-        _cleanup_fd_ int root = -1, tree = given;
         int r;
 
-        *ret_step = INITSYNC_STEP_MOUNTS;
-        r = rootfs_isolate(bundle->root_propagation, reterr);
-        if (r < 0)
-                return r;
-        r = rootfs_open(bundle->root, take_fd(&tree), bundle->root_propagation, &root, reterr);
-        if (r < 0)
-                return fault_in(reterr, "config.json: root.path");
         r = init_mounts(bundle, root, child, &late, reterr);
         if (r < 0)
                 return r;
@@ -51,13 +55,33 @@ static int set_up(const struct bundle *bundle, struct initsync_child *child, int
                 r = console_make(bundle, root, console, ret_slave, reterr);
         if (r == 0)
                 r = container_directory(bundle, root, reterr);
+        if (r == 0)
+                r = sysctls_write(&bundle->sysctls, reterr);
+        return r < 0 ? r : init_finish(bundle, root, &late, reterr);
+}
+
+/* A function of its own, so that the descriptors of the set-up are closed before the program is executed. */
+static int set_up(const struct bundle *bundle, struct initsync_child *child, int console, int given, int lifeline,
+                  int *ret_slave, int *ret_step, struct initsync_error *reterr) {
+        _cleanup_fd_ int root = -1, tree = given;
+        int r;
+
+        *ret_step = INITSYNC_STEP_MOUNTS;
+        r = refuse_old(bundle, reterr);
+        if (r == 0)
+                r = rootfs_isolate(bundle->root_propagation, reterr);
         if (r < 0)
                 return r;
-        r = sysctls_write(&bundle->sysctls, reterr);
+        r = rootfs_open(bundle->root, take_fd(&tree), bundle->root_propagation, &root, reterr);
         if (r < 0)
-                return r;
-        r = init_finish(bundle, root, &late, reterr);
-        return r < 0 ? r : rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
+                return fault_in(reterr, "config.json: root.path");
+        r = fill_root(bundle, root, child, console, lifeline, ret_slave, ret_step, reterr);
+        if (r == 0)
+                r = rootfs_pivot(root, bundle->root_propagation, bundle->root_readonly, reterr);
+        if (r < 0 && bundle_namespace_path(bundle, CLONE_NEWNS))
+                rootfs_undo(root);
+        tree_end();
+        return r;
 }
 
 /* As root until the parent has set the limits: one that has few rights itself needs to be the same user for that. */

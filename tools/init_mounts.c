@@ -16,6 +16,7 @@
 #include "mount_type.h"
 #include "rootfs.h"
 #include "say.h"
+#include "tree.h"
 
 #define AHEAD_MAX 8     /* requests sent ahead: as many descriptors are held at a time, and RLIMIT_NOFILE may be low */
 
@@ -25,7 +26,7 @@ static bool independent(const struct bundle_mount *mount) {
 }
 
 /* A user namespace keeps what its mounts had when it got them; what is not asked for stays as it is anyway. */
-static int fault_attributes(const struct bundle_mount *mount, int code, int source, struct initsync_error *reterr) {
+static int say_attributes(const struct bundle_mount *mount, int code, int source, struct initsync_error *reterr) {
         static const struct {
                 unsigned long flag;
                 uint64_t attribute;
@@ -38,7 +39,6 @@ static int fault_attributes(const struct bundle_mount *mount, int code, int sour
         struct statvfs st;
         size_t i;
 
-        fault_call(reterr, code, "mount_setattr", mount->want.source);
         if (code != -EPERM || fstatvfs(source, &st) < 0)
                 return code;
         for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -50,12 +50,8 @@ static int fault_attributes(const struct bundle_mount *mount, int code, int sour
 
 static int set_propagation(const struct bundle_mount *mount, int tree, struct initsync_error *reterr) {
         const struct mount_attributes attr = { .propagation = mount->propagation };
-        int r;
 
-        if (!mount->propagation)
-                return 0;
-        r = kernel_mount_setattr(tree, mount->propagation_recursive, &attr);
-        return r < 0 ? fault_call(reterr, r, "mount_setattr", mount->want.source) : 0;
+        return mount->propagation ? tree_set(tree, mount->propagation_recursive, &attr, mount->want.source, reterr) : 0;
 }
 
 /* Of all mounts in the tree: the one on top, too. */
@@ -65,8 +61,8 @@ static int set_tree_attributes(const struct bundle_mount *mount, int tree, struc
 
         if (!attr.attr_set && !attr.attr_clr)
                 return 0;
-        r = kernel_mount_setattr(tree, true, &attr);
-        return r < 0 ? fault_attributes(mount, r, tree, reterr) : 0;
+        r = tree_set(tree, true, &attr, mount->want.source, reterr);
+        return r < 0 ? say_attributes(mount, r, tree, reterr) : 0;
 }
 
 /*
@@ -126,7 +122,7 @@ static int attach(const struct bundle_mount *mount, int root, int tree, struct i
         if (r == 0)
                 r = set_propagation(mount, tree, reterr);
         if (r == 0)
-                r = initsync_attach(tree, target, reterr);
+                r = tree_attach(tree, target, reterr);
         return r < 0 ? fault_in(reterr, "%s", mount->want.destination) : 0;
 }
 
@@ -138,8 +134,7 @@ static int open_source(const struct bundle_mount *mount, int root) {
 }
 
 /* Why a clone is refused: which of that it was cannot be told. */
-static int fault_clone(const struct bundle_mount *mount, int code, struct initsync_error *reterr) {
-        fault_call(reterr, code, "open_tree", mount->want.source);
+static int say_clone(const struct bundle_mount *mount, int code, struct initsync_error *reterr) {
         if (code != -EINVAL)
                 return code;
         return fault_in(reterr, mount->want.flags & INITSYNC_MOUNT_RECURSIVE ? "an unbindable mount" :
@@ -151,13 +146,13 @@ static int clone_source(const struct bundle_mount *mount, int source, int *ret_t
         _cleanup_fd_ int tree = -1;
         int r;
 
-        tree = kernel_clone_tree(source, !!(mount->want.flags & INITSYNC_MOUNT_RECURSIVE));
-        if (tree < 0)
-                return fault_clone(mount, tree, reterr);
+        r = tree_clone(source, !!(mount->want.flags & INITSYNC_MOUNT_RECURSIVE), mount->want.source, &tree, reterr);
+        if (r < 0)
+                return say_clone(mount, r, reterr);
         if (attr.attr_set || attr.attr_clr) {
-                r = kernel_mount_setattr(tree, false, &attr);
+                r = tree_set(tree, false, &attr, mount->want.source, reterr);
                 if (r < 0)
-                        return fault_attributes(mount, r, tree, reterr);
+                        return say_attributes(mount, r, tree, reterr);
         }
         *ret_tree = take_fd(&tree);
         return 0;
@@ -352,9 +347,9 @@ int init_finish(const struct bundle *bundle, int root, const struct init_late *l
         int r;
 
         for (i = 0; i < late->n; i++) {
-                r = kernel_mount_setattr(late->trees[i], false, &read_only);
+                r = tree_set(late->trees[i], false, &read_only, "a read-only file system", reterr);
                 if (r < 0)
-                        return fault_call(reterr, r, "mount_setattr", "a read-only file system");
+                        return r;
         }
         return mask_paths(bundle, root, reterr);
 }

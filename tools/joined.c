@@ -44,7 +44,8 @@ static int open_namespace(const struct bundle_namespace *wanted, int *ret_fd, st
         return 0;
 }
 
-static bool is_own(const struct bundle_namespace *wanted, int fd) {
+/* Whether it is the one that this program is in, or with "1" the one of the first process there is. */
+static bool is_of(const char *process, const struct bundle_namespace *wanted, int fd) {
         static const char *const files[][2] = { { "network", "net" }, { "mount", "mnt" } };
         const char *name = bundle_namespace_name(wanted->flag);
         struct stat own, other;
@@ -54,7 +55,7 @@ static bool is_own(const struct bundle_namespace *wanted, int fd) {
         for (i = 0; i < 2; i++)
                 if (strcmp(name, files[i][0]) == 0)
                         name = files[i][1];
-        snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+        snprintf(path, sizeof(path), "/proc/%s/ns/%s", process, name);
         return stat(path, &own) == 0 && fstat(fd, &other) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
@@ -64,6 +65,9 @@ static int check_own(const struct bundle *bundle, int flag, struct initsync_erro
 
         if (flag == CLONE_NEWUSER)
                 return fault(reterr, -EINVAL, "the user namespace that this program is in");
+        if (flag == CLONE_NEWNS)
+                return fault(reterr, -EINVAL, "the mount namespace that this program is in, whose root would be "
+                             "the container's");
         if (flag == CLONE_NEWUTS && (bundle->hostname || bundle->domainname))
                 return fault(reterr, -EINVAL, "this program's own, which hostname and domainname would change");
         for (i = 0; i < bundle->sysctls.n; i++)
@@ -83,7 +87,10 @@ int joined_open(struct joined *joined, const struct bundle *bundle, struct inits
 
                 wanted = &bundle->joined[i];
                 r = open_namespace(wanted, &fd, reterr);
-                if (r == 0 && is_own(wanted, fd)) {
+                /* With ours it may be the host's: all there is would be in the container from then on. */
+                if (r == 0 && wanted->flag == CLONE_NEWNS && is_of("1", wanted, fd))
+                        r = fault(reterr, -EINVAL, "the mount namespace of process 1, whose root would be the container's");
+                if (r == 0 && is_of("self", wanted, fd)) {
                         r = check_own(bundle, wanted->flag, reterr);
                         if (r == 0)
                                 continue;       /* nothing to be done, and entering it may be refused */

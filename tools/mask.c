@@ -6,6 +6,7 @@
 #include "mount_type.h"
 #include "rootfs.h"
 #include "say.h"
+#include "tree.h"
 
 /* What paths are covered with, made when first needed. */
 struct covers {
@@ -43,7 +44,7 @@ static int cover(int root, const char *path, int target, int tree, struct initsy
         _cleanup_fd_ int now = -1;
         int r;
 
-        r = initsync_attach(tree, target, reterr);
+        r = tree_attach(tree, target, reterr);
         if (r < 0)
                 return r;
         now = rootfs_resolve(root, path);
@@ -60,13 +61,10 @@ static int make_read_only(int root, const char *path, struct initsync_error *ret
         r = find(root, path, &target, reterr);
         if (r < 0 || target < 0)
                 return r;
-        tree = kernel_clone_tree(target, true);
-        if (tree < 0)
-                return fault_call(reterr, tree, "open_tree", path);
-        r = kernel_mount_setattr(tree, false, &attr);
-        if (r < 0)
-                return fault_call(reterr, r, "mount_setattr", path);
-        return cover(root, path, target, tree, reterr);
+        r = tree_clone(target, true, path, &tree, reterr);
+        if (r == 0)
+                r = tree_set(tree, false, &attr, path, reterr);
+        return r < 0 ? r : cover(root, path, target, tree, reterr);
 }
 
 static int clone_null(struct covers *covers, int *ret_tree, struct initsync_error *reterr) {
@@ -75,12 +73,11 @@ static int clone_null(struct covers *covers, int *ret_tree, struct initsync_erro
 
         if (r < 0)
                 return r;
-        *ret_tree = kernel_clone_tree(covers->null, false);
-        if (*ret_tree < 0)
-                return fault_call(reterr, *ret_tree, "open_tree", "/dev/null");
+        r = tree_clone(covers->null, false, "/dev/null", ret_tree, reterr);
+        if (r < 0)
+                return r;
         /* It is the host's: its owner and its mode are not the container's to change. A read-only device takes writes all the same. */
-        r = kernel_mount_setattr(*ret_tree, false, &readonly);
-        return r < 0 ? fault_call(reterr, r, "mount_setattr", "/dev/null") : 0;
+        return tree_set(*ret_tree, false, &readonly, "/dev/null", reterr);
 }
 
 /* One empty file system for all. A detached mount can be cloned only from Linux 6.15 on: the first use is no clone. */
@@ -93,12 +90,11 @@ static int clone_directory(struct covers *covers, int *ret_tree, struct initsync
                 r = mount_type_open("tmpfs", "tmpfs", data, 3, true, attributes, &covers->directory, reterr);
         if (r < 0)
                 return r;
-        *ret_tree = covers->attached ? kernel_clone_tree(covers->directory, false) :
-                                       fcntl(covers->directory, F_DUPFD_CLOEXEC, 3);
+        if (covers->attached)
+                return tree_clone(covers->directory, false, "tmpfs", ret_tree, reterr);
         covers->attached = true;
-        if (*ret_tree < 0)
-                return fault_call(reterr, -errno, "open_tree", "tmpfs");
-        return 0;
+        *ret_tree = fcntl(covers->directory, F_DUPFD_CLOEXEC, 3);
+        return *ret_tree < 0 ? fault_call(reterr, -errno, "fcntl", "tmpfs") : 0;
 }
 
 static int mask(struct covers *covers, int root, const char *path, struct initsync_error *reterr) {

@@ -4,13 +4,9 @@
 #include "kernel.h"
 #include "memory_policy.h"
 #include "say.h"
+#include "words.h"
 
 #define BITS (8 * sizeof(unsigned long))
-
-struct word {
-        const char *name;
-        int value;
-};
 
 static const struct word modes[] = {
         { "MPOL_DEFAULT", 0 }, { "MPOL_PREFERRED", 1 }, { "MPOL_BIND", 2 }, { "MPOL_INTERLEAVE", 3 }, { "MPOL_LOCAL", 4 },
@@ -21,13 +17,6 @@ static const struct word flags[] = {
         { "MPOL_F_NUMA_BALANCING", 1 << 13 }, { "MPOL_F_RELATIVE_NODES", 1 << 14 }, { "MPOL_F_STATIC_NODES", 1 << 15 },
         { NULL, 0 },
 };
-
-static const struct word *find(const struct word *words, const char *name) {
-        for (; words->name; words++)
-                if (strcmp(words->name, name) == 0)
-                        return words;
-        return NULL;
-}
 
 /* Moves @text past a number below MEMORY_NODES; false where there is none. */
 static bool read_number(const char **text, unsigned *ret) {
@@ -61,29 +50,10 @@ static bool read_list(struct memory_policy *policy, const char *text) {
         }
 }
 
-static int read_flags(struct memory_policy *policy, const struct node *object, struct initsync_error *reterr) {
-        const struct word *word;
-        struct node array, element;
-        size_t i;
-        int r;
-
-        r = node_member(object, "flags", json_type_array, &array, reterr);
-        for (i = 0; r > 0 && i < node_length(&array); i++) {
-                r = node_element(&array, i, json_type_string, &element, reterr);
-                if (r < 0)
-                        return r;
-                word = find(flags, node_string(&element));
-                if (!word)
-                        return node_refuse(&element, reterr, -EINVAL, "%s: no flag of a memory policy", node_string(&element));
-                policy->mode |= word->value;
-                r = 1;
-        }
-        return r < 0 ? r : 0;
-}
-
 int memory_policy_read(struct memory_policy *policy, const struct node *linux_, struct initsync_error *reterr) {
         const struct word *word;
         struct node object, node;
+        uint64_t set;
         int r;
 
         *policy = (struct memory_policy){ .set = false };
@@ -93,16 +63,20 @@ int memory_policy_read(struct memory_policy *policy, const struct node *linux_, 
         r = node_required(&object, "mode", json_type_string, &node, reterr);
         if (r < 0)
                 return r;
-        word = find(modes, node_string(&node));
+        word = words_find(modes, node_string(&node));
         if (!word)
                 return node_refuse(&node, reterr, -EINVAL, "%s: no mode of a memory policy", node_string(&node));
         policy->set = true;
-        policy->mode = word->value;
+        policy->mode = (int)word->value;
         r = node_member(&object, "nodes", json_type_string, &node, reterr);
         if (r > 0 && node_string(&node)[0] && !read_list(policy, node_string(&node)))
                 return node_refuse(&node, reterr, -EINVAL, "%s: expected nodes below %d, as in \"0-3,7\"", node_string(&node),
                                    MEMORY_NODES);
-        return r < 0 ? r : read_flags(policy, &object, reterr);
+        if (r >= 0)
+                r = words_flags(flags, &object, "flags", "a memory policy", &set, reterr);
+        if (r == 0)
+                policy->mode |= (int)set;
+        return r;
 }
 
 int memory_policy_apply(const struct memory_policy *policy, struct initsync_error *reterr) {

@@ -8,6 +8,7 @@
 #include "mount_type.h"
 #include "rootfs.h"
 #include "say.h"
+#include "tree.h"
 
 #define CGROUPS "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
@@ -68,12 +69,11 @@ static int bind(const char *source, uint64_t set, uint64_t clr, int *ret_tree, s
         fd = kernel_openat2(AT_FDCWD, source, O_PATH | O_DIRECTORY, RESOLVE_NO_MAGICLINKS);
         if (fd < 0)
                 return fault_call(reterr, fd, "openat2", source);
-        tree = kernel_clone_tree(fd, true);
-        if (tree < 0)
-                return fault_call(reterr, tree, "open_tree", source);
-        r = set || clr ? kernel_mount_setattr(tree, false, &attr) : 0;
+        r = tree_clone(fd, true, source, &tree, reterr);
+        if (r == 0 && (set || clr))
+                r = tree_set(tree, false, &attr, source, reterr);
         if (r < 0)
-                return fault_call(reterr, r, "mount_setattr", source);
+                return r;
         *ret_tree = take_fd(&tree);
         return 0;
 }
@@ -191,7 +191,7 @@ static int add_hierarchy(const struct bundle_mount *mount, struct hierarchy *hie
                 return fault_call(reterr, -errno, "openat", name);
         r = make_hierarchy(hierarchy, mount->want.attr_set | LOCKED, namespace, &tree, reterr);
         if (r == 0)
-                r = initsync_attach(tree, target, reterr);
+                r = tree_attach(tree, target, reterr);
         if (r < 0)
                 return fault_in(reterr, "%s", name);
         return make_links(directory, name, reterr);

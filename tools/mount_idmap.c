@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "mount_idmap.h"
 #include "say.h"
+#include "tree.h"
 
 struct map {
         struct initsync_idmap extents[INITSYNC_IDMAP_MAX];
@@ -113,7 +114,9 @@ int mount_idmap(const struct bundle_mount *mount, const struct bundle *bundle, i
 
         if (!mount_is_mapped(mount))
                 return 0;
-        r = find_map("/proc/self/uid_map", own ? NULL : mount->want.uids, mount->want.n_uids, &uids, reterr);
+        r = tree_mappable(mount->type, reterr);
+        if (r == 0)
+                r = find_map("/proc/self/uid_map", own ? NULL : mount->want.uids, mount->want.n_uids, &uids, reterr);
         if (r == 0)
                 r = find_map("/proc/self/gid_map", own ? NULL : mount->want.gids, mount->want.n_gids, &gids, reterr);
         if (r == 0)
@@ -121,10 +124,6 @@ int mount_idmap(const struct bundle_mount *mount, const struct bundle *bundle, i
         if (r < 0)
                 return r;
         attr.userns_fd = (uint64_t)user;
-        r = kernel_mount_setattr(tree, false, &attr);
-        if (r == -EINVAL) {
-                fault_call(reterr, r, "mount_setattr", mount->type);
-                return fault_in(reterr, "a file system that takes no id mapping");
-        }
-        return r < 0 ? fault_call(reterr, r, "mount_setattr", mount->type) : 0;
+        r = tree_set(tree, false, &attr, mount->type, reterr);
+        return r == -EINVAL ? fault_in(reterr, "a file system that takes no id mapping") : r;
 }

@@ -6,6 +6,7 @@
 #include "mount_remount.h"
 #include "mount_type.h"
 #include "say.h"
+#include "tree.h"
 
 static int same_place(const struct bundle_mount *a, const struct bundle_mount *b) {
         _cleanup_free_ char *first = NULL, *second = NULL, *rest = NULL;
@@ -38,10 +39,7 @@ int mount_remount(const struct bundle_mount *mount, int tree, struct initsync_er
                 r = mount_type_reconfigure(mount->want.destination, mount->data, mount->n_data, tree, reterr);
         if (mount_type_later(mount))
                 attr.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-        if (r == 0 && (attr.attr_set || attr.attr_clr)) {
-                r = kernel_mount_setattr(tree, false, &attr);
-                if (r < 0)
-                        fault_call(reterr, r, "mount_setattr", mount->want.destination);
-        }
+        if (r == 0 && (attr.attr_set || attr.attr_clr))
+                r = tree_set(tree, false, &attr, mount->want.destination, reterr);
         return r;
 }

@@ -7,6 +7,8 @@
 #include "kernel.h"
 #include "mount_type.h"
 #include "say.h"
+#include "stage.h"
+#include "tree.h"
 
 /* fsconfig(2) copies a string of at most 256 bytes with its NUL. */
 #define VALUE_LIMIT 255
@@ -49,14 +51,10 @@ static int fault_log(struct initsync_error *reterr, int code, const char *call, 
         return fault_in(reterr, "%s", n > 2 && line[1] == ' ' ? line + 2 : line);
 }
 
-/* Why somebody who is root in a user namespace does not get the file system @type. */
-static int fault_type(struct initsync_error *reterr, int code, const char *call, const char *name, int fd) {
+/* Why somebody who is root in a user namespace does not get the file system @name. */
+static int say_why(struct initsync_error *reterr, int code, const char *call, const char *name) {
         const struct type *type = find_type(name);
 
-        if (fd >= 0)
-                fault_log(reterr, code, call, name, fd);
-        else
-                fault_call(reterr, code, call, name);
         if (code == -ENODEV)
                 return fault_in(reterr, "a file system that this kernel does not have");
         if (code != -EPERM)
@@ -66,6 +64,14 @@ static int fault_type(struct initsync_error *reterr, int code, const char *call,
         if (type && type->namespace)
                 return fault_in(reterr, "it takes a %s namespace that belongs to the same user namespace", type->namespace);
         return type ? code : fault_in(reterr, "a file system that takes root outside of a user namespace, perhaps");
+}
+
+static int fault_type(struct initsync_error *reterr, int code, const char *call, const char *name, int fd) {
+        if (fd >= 0)
+                fault_log(reterr, code, call, name, fd);
+        else
+                fault_call(reterr, code, call, name);
+        return say_why(reterr, code, call, name);
 }
 
 static bool mapped(const char *file, unsigned long id) {
@@ -116,6 +122,10 @@ int mount_type_open(const char *type, const char *source, const char *const *dat
         size_t i;
         int r;
 
+        if (tree_missing(&r)) {
+                r = tree_make(type, source, data, n, read_only, attributes, ret_tree, reterr);
+                return r < 0 ? say_why(reterr, r, "fsmount", type) : 0;
+        }
         fd = kernel_fsopen(type);
         if (fd < 0)
                 return fault_type(reterr, fd, "fsopen", type, -1);
@@ -143,10 +153,13 @@ int mount_type_open(const char *type, const char *source, const char *const *dat
 }
 
 int mount_type_reconfigure(const char *what, const char *const *data, size_t n, int tree, struct initsync_error *reterr) {
-        _cleanup_fd_ int fd = kernel_fspick(tree);
+        _cleanup_fd_ int fd = -1;
         size_t i;
         int r = 0;
 
+        if (tree_missing(&r))
+                return stage_reconfigure(tree, data, n, what, reterr);
+        fd = kernel_fspick(tree);
         if (fd < 0)
                 return fault_call(reterr, fd, "fspick", what);
         for (i = 0; r == 0 && i < n; i++)

@@ -6,6 +6,7 @@
 #include "kernel.h"
 #include "rootfs.h"
 #include "say.h"
+#include "tree.h"
 
 #define RESOLVE_TRIES 128       /* a rename anywhere on the system can make openat2() give up with EAGAIN */
 #define LINKS_MAX 40            /* as many as the kernel follows */
@@ -24,7 +25,7 @@ int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr) {
 }
 
 /* Cuts off the mount in which @directory lies: also pivot_root() refuses to leave a shared one. */
-static int make_parent_private(int directory) {
+static int make_parent_private(int directory, const char *path, struct initsync_error *reterr) {
         const struct mount_attributes attr = { .propagation = MS_PRIVATE };
         _cleanup_fd_ int at = fcntl(directory, F_DUPFD_CLOEXEC, 3);
         struct statx st;
@@ -32,9 +33,9 @@ static int make_parent_private(int directory) {
 
         for (;;) {
                 if (at < 0 || statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
-                        return -errno;
+                        return fault_call(reterr, -errno, "statx", path);
                 if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
-                        return kernel_mount_setattr(at, false, &attr);
+                        return tree_set(at, false, &attr, path, reterr);
                 up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
                 fd_closep(&at);
                 at = up;
@@ -63,21 +64,25 @@ int rootfs_open(const char *path, int given, uint64_t propagation, int *ret_fd, 
         r = refuse_host(directory, path, reterr);
         if (r < 0)
                 return r;
-        r = propagation & MS_SHARED ? make_parent_private(directory) : 0;
+        r = propagation & MS_SHARED ? make_parent_private(directory, path, reterr) : 0;
+        if (r == 0)
+                r = tree_begin(directory, path, reterr);
+        if (r == 0 && tree < 0)
+                r = tree_clone(directory, true, path, &tree, reterr);
+        if (r == 0 && (propagation & MS_SHARED))
+                r = tree_set(tree, true, &slave, path, reterr);
         if (r < 0)
-                return fault_call(reterr, r, "mount_setattr", path);
-        if (tree < 0)
-                tree = kernel_clone_tree(directory, true);
-        if (tree < 0)
-                return fault_call(reterr, tree, "open_tree", path);
-        r = propagation & MS_SHARED ? kernel_mount_setattr(tree, true, &slave) : 0;
-        if (r < 0)
-                return fault_call(reterr, r, "mount_setattr", path);
-        r = initsync_attach(tree, directory, reterr);
+                return r;
+        r = tree_attach(tree, directory, reterr);
         if (r < 0)
                 return fault_in(reterr, "%s", path);
         *ret_fd = take_fd(&tree);
         return 0;
+}
+
+void rootfs_undo(int root) {
+        if (fchdir(root) == 0)
+                umount2(".", MNT_DETACH);
 }
 
 int rootfs_resolve(int root, const char *path) {
@@ -208,6 +213,10 @@ int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_
         _cleanup_fd_ int old = -1;
         int r;
 
+        /* Before /proc is the image's, by which mount(2) would have to be told. */
+        r = readonly ? tree_set(root, false, &read_only, "root file system", reterr) : 0;
+        if (r < 0)
+                return r;
         old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (old < 0)
                 return fault_call(reterr, -errno, "open", "/");
@@ -229,10 +238,5 @@ int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_
         propagation &= MS_PRIVATE | MS_SHARED | MS_UNBINDABLE;
         if (propagation && mount(NULL, "/", NULL, propagation, NULL) < 0)
                 return fault_call(reterr, -errno, "mount", "/");
-        if (readonly) {
-                r = kernel_mount_setattr(root, false, &read_only);
-                if (r < 0)
-                        return fault_call(reterr, r, "mount_setattr", "root file system");
-        }
         return 0;
 }

@@ -20,6 +20,9 @@ int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr);
  */
 int rootfs_open(const char *path, int tree, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
 
+/* rootfs_undo() - take it away again, with all that is mounted on it: in a mount namespace that others are in it would stay */
+void rootfs_undo(int root);
+
 /* rootfs_resolve() - an O_PATH descriptor of what @path is inside the root file system, or a negative errno */
 int rootfs_resolve(int root, const char *path);
 

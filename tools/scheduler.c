@@ -4,6 +4,7 @@
 #include "kernel.h"
 #include "say.h"
 #include "scheduler.h"
+#include "words.h"
 
 enum { OTHER = 0, FIFO = 1, RR = 2, BATCH = 3, ISO = 4, IDLE = 5, DEADLINE = 6 };
 
@@ -16,11 +17,6 @@ struct attributes {
         uint64_t runtime, deadline, period;
 };
 
-struct word {
-        const char *name;
-        uint64_t value;
-};
-
 static const struct word policies[] = {
         { "SCHED_OTHER", OTHER }, { "SCHED_FIFO", FIFO }, { "SCHED_RR", RR }, { "SCHED_BATCH", BATCH }, { "SCHED_ISO", ISO },
         { "SCHED_IDLE", IDLE }, { "SCHED_DEADLINE", DEADLINE }, { NULL, 0 },
@@ -28,15 +24,9 @@ static const struct word policies[] = {
 
 static const struct word flags[] = {
         { "SCHED_FLAG_RESET_ON_FORK", 0x01 }, { "SCHED_FLAG_RECLAIM", 0x02 }, { "SCHED_FLAG_DL_OVERRUN", 0x04 },
-        { "SCHED_FLAG_KEEP_POLICY", 0x08 }, { "SCHED_FLAG_KEEP_PARAMS", 0x10 }, { NULL, 0 },
+        { "SCHED_FLAG_KEEP_POLICY", 0x08 }, { "SCHED_FLAG_KEEP_PARAMS", 0x10 },
+        { "SCHED_FLAG_UTIL_CLAMP_MIN", WORD_WITHOUT_KEY }, { "SCHED_FLAG_UTIL_CLAMP_MAX", WORD_WITHOUT_KEY }, { NULL, 0 },
 };
-
-static const struct word *find(const struct word *words, const char *name) {
-        for (; words->name; words++)
-                if (strcmp(words->name, name) == 0)
-                        return words;
-        return NULL;
-}
 
 static int read_policy(struct scheduler *scheduler, const struct node *object, struct initsync_error *reterr) {
         const struct word *word;
@@ -46,7 +36,7 @@ static int read_policy(struct scheduler *scheduler, const struct node *object, s
         r = node_required(object, "policy", json_type_string, &node, reterr);
         if (r < 0)
                 return r;
-        word = find(policies, node_string(&node));
+        word = words_find(policies, node_string(&node));
         if (!word)
                 return node_refuse(&node, reterr, -EINVAL, "%s: no scheduling policy", node_string(&node));
         /* A number that was given to a patch of long ago. */
@@ -54,30 +44,6 @@ static int read_policy(struct scheduler *scheduler, const struct node *object, s
                 return node_refuse(&node, reterr, -EOPNOTSUPP, "SCHED_ISO: Linux has no such policy");
         scheduler->policy = (uint32_t)word->value;
         return 0;
-}
-
-static int read_flags(struct scheduler *scheduler, const struct node *object, struct initsync_error *reterr) {
-        const struct word *word;
-        struct node array, element;
-        size_t i;
-        int r;
-
-        r = node_member(object, "flags", json_type_array, &array, reterr);
-        for (i = 0; r > 0 && i < node_length(&array); i++) {
-                r = node_element(&array, i, json_type_string, &element, reterr);
-                if (r < 0)
-                        return r;
-                /* The two of them clamp to values for which the specification has no key. */
-                if (strncmp(node_string(&element), "SCHED_FLAG_UTIL_CLAMP_M", 23) == 0)
-                        return node_refuse(&element, reterr, -EOPNOTSUPP, "%s: not supported, there is no key for its value",
-                                           node_string(&element));
-                word = find(flags, node_string(&element));
-                if (!word)
-                        return node_refuse(&element, reterr, -EINVAL, "%s: no flag of a scheduler", node_string(&element));
-                scheduler->flags |= word->value;
-                r = 1;
-        }
-        return r < 0 ? r : 0;
 }
 
 /* A number that means something to some policies only. */
@@ -126,7 +92,7 @@ int scheduler_read(struct scheduler *scheduler, const struct node *process, stru
         scheduler->set = true;
         r = read_policy(scheduler, &object, reterr);
         if (r == 0)
-                r = read_flags(scheduler, &object, reterr);
+                r = words_flags(flags, &object, "flags", "a scheduler", &scheduler->flags, reterr);
         return r < 0 ? r : read_numbers(scheduler, &object, reterr);
 }
 

@@ -2,26 +2,19 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "cleanup.h"
+#include "clock.h"
 #include "kernel.h"
 #include "sweep.h"
 
 #define ROUND_MS 5      /* a killed process that lasts longer is asked for again */
 #define LIST_MAX 1024   /* in one look */
 #define REAP_MAX 4096   /* before the next look: there may be no end of them */
-
-static int64_t now_ms(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Only a child that is not reaped yet has its number for certain; it may be a zombie. */
 static bool kill_child(pid_t pid) {
@@ -34,20 +27,27 @@ static bool kill_child(pid_t pid) {
 
 /* Those of @pid, which is a child that is not reaped yet, or 0 for this process. False: Linux was built without the list. */
 static bool list_children(pid_t pid, pid_t *list, size_t *n) {
-        char path[64];
-        FILE *file;
+        _cleanup_fd_ int fd = -1;
+        char path[64], text[8 * LIST_MAX], *at = text, *end;
+        ssize_t size;
+        long number;
 
         if (pid == 0)
                 snprintf(path, sizeof(path), "/proc/thread-self/children");
         else
                 snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
         *n = 0;
-        file = fopen(path, "re");
-        if (!file)
+        /* Whatever may be in its place: a FIFO, or what has no end, must not stop us. */
+        fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+        if (size < 0)
                 return false;
-        while (*n < LIST_MAX && fscanf(file, "%d", &list[*n]) == 1)
-                (*n)++;
-        fclose(file);
+        text[size] = '\0';
+        /* A number that is cut off at the end of the buffer waits for the next round. */
+        while (*n < LIST_MAX && (number = strtol(at, &end, 10)) > 0 && end != at && *end) {
+                list[(*n)++] = (pid_t)number;
+                at = end;
+        }
         return true;
 }
 
@@ -76,7 +76,7 @@ static void kill_grandchildren(pid_t child) {
         }
 }
 
-static bool kill_listed(void) {
+static bool kill_listed(bool believe) {
         pid_t list[LIST_MAX];
         size_t n, i;
 
@@ -85,7 +85,8 @@ static bool kill_listed(void) {
         for (i = 0; i < n; i++) {
                 /* In this order: nobody sees a child of his being killed. */
                 kill_child(list[i]);
-                kill_grandchildren(list[i]);
+                if (believe)
+                        kill_grandchildren(list[i]);
         }
         return true;
 }
@@ -102,9 +103,11 @@ static void kill_found(void) {
                 closedir(directory);
 }
 
-bool sweep(int timeout_ms) {
+static bool sweep_all(pid_t leader, int timeout_ms) {
         const struct timespec round = { .tv_nsec = ROUND_MS * 1000000L };
-        int64_t end = now_ms() + timeout_ms;
+        int64_t end = clock_ms() + timeout_ms;
+        const bool believe = leader == 0;
+        bool gone = false;
         sigset_t set;
         pid_t pid;
         int n;
@@ -113,16 +116,27 @@ bool sweep(int timeout_ms) {
         setpriority(PRIO_PROCESS, 0, PRIO_MIN);
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
-        while (now_ms() < end) {
-                if (!kill_listed())
+        while (clock_ms() < end) {
+                if (!kill_listed(believe) && believe)
                         kill_found();
                 /* Their own children are ours from then on. */
                 for (n = 0; n < REAP_MAX && (pid = waitpid(-1, NULL, WNOHANG | KERNEL_WALL)) > 0; n++)
-                        continue;
+                        gone |= pid == leader;
                 if (pid < 0)
                         return true;
                 if (pid == 0)
                         sigtimedwait(&set, NULL, &round);
         }
-        return false;
+        return gone;
+}
+
+bool sweep(int timeout_ms) {
+        return sweep_all(0, timeout_ms);
+}
+
+bool sweep_group(pid_t leader, int timeout_ms) {
+        /* What it starts until then is in its group, or orphaned by its death. */
+        kill(leader, SIGKILL);
+        kill(-leader, SIGKILL);
+        return sweep_all(leader, timeout_ms);
 }

@@ -59,7 +59,7 @@ def run(place, config, **kwargs):
     return tool.run("run", "--bundle", place.write(config), "test", **kwargs)
 
 
-def ordinary(place, config):
+def ordinary(place, config, prefix=()):
     """What an ordinary user's run printed, with the one id of a user namespace of his own."""
     fill(place)
     uid, gid = (65533, 65533) if tool.ROOT else (os.getuid(), os.getgid())
@@ -72,8 +72,8 @@ def ordinary(place, config):
     for path, directories, files in os.walk(place.bundle):
         for name in [path, *(os.path.join(path, one) for one in directories + files)]:
             os.chown(name, uid, gid, follow_symlinks=False)
-    result = tool.finish(tool.start([program, "run", "--bundle", place.bundle, "test"], preexec_fn=tool.ordinary_user,
-                                    env=environment))
+    result = tool.finish(tool.start([*prefix, program, "run", "--bundle", place.bundle, "test"],
+                                    preexec_fn=tool.ordinary_user, env=environment))
     if "clone3: Operation not permitted" in result.err or "unshare: Operation not permitted" in result.err:
         raise Skip("no user namespaces here: " + one_line(result.err))
     if "is masked or read-only here" in result.err:

@@ -3,7 +3,7 @@
 /*
  * Makes system calls inside of containers and tells what came of each: `calls NAME[:ARG[,ARG...]]...` prints "NAME: result" or
  * "NAME: error", a line each, or "NAME: trapped" for one that raised SIGSYS. An ARG is a number, or text. NAME is from
- * the table below; "i386-getpid" is made as a program of 32 bits would. Statically linked.
+ * the table below, or a number; "i386-getpid" and "i386-NUMBER" are made as a program of 32 bits would. Statically linked.
  */
 
 #include <errno.h>
@@ -31,17 +31,18 @@ static void trapped(int number) {
         siglongjmp(back, 1);
 }
 
-static long i386_getpid(void) {
+static long i386_call(long number) {
 #ifdef __x86_64__
         long result;
 
-        __asm__ volatile("int $0x80" : "=a"(result) : "a"(20L) : "memory", "r8", "r9", "r10", "r11");
+        __asm__ volatile("int $0x80" : "=a"(result) : "a"(number) : "memory", "r8", "r9", "r10", "r11");
         if (result < 0 && result > -4096) {
                 errno = (int)-result;
                 return -1;
         }
         return result;
 #else
+        (void)number;
         errno = ENOSYS;
         return -1;
 #endif
@@ -51,7 +52,11 @@ static long call(const char *name, const long *args) {
         size_t i;
 
         if (strcmp(name, "i386-getpid") == 0)
-                return i386_getpid();
+                return i386_call(20);
+        if (strncmp(name, "i386-", 5) == 0)
+                return i386_call(strtol(name + 5, NULL, 10));
+        if (name[0] >= '0' && name[0] <= '9')
+                return syscall(strtol(name, NULL, 10), args[0], args[1], args[2], args[3], args[4], args[5]);
         for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
                 if (strcmp(known[i].name, name) == 0)
                         return syscall(known[i].number, args[0], args[1], args[2], args[3], args[4], args[5]);

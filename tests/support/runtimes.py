@@ -17,9 +17,12 @@ from container import CGROUPS, MASKED, PROBE, READ_ONLY, over
 from tool import Skip, ok
 
 TIMEOUT = 20
+NEW = {"mount": ["--mount"], "pid": ["--pid", "--fork"], "user": ["--user"],
+       "time": ["--time", "--fork", "--monotonic", "86400", "--boottime", "864000"]}
 HOLDER = ["unshare", "--ipc", "--net", "--uts", "--cgroup", "sh", "-c", "echo; exec cat"]
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 COMMANDS = {"syncdemo": [], "crun": ["--cgroup-manager=disabled"], "runc": []}
+IDS = {"uid": 200000, "gid": 265536}    # who root of a user namespace is outside
 KNOWN = {"crun": "crun version 1.8.1", "runc": "runc version 1.1.5"}
 
 
@@ -83,9 +86,30 @@ def fresh(place):
     place.file("logs/")
 
 
+@contextlib.contextmanager
+def company(place, kind):
+    """A process in a new namespace of this kind, for one container: what that does to it remains."""
+    if not kind:
+        place.company = place.holder
+        yield
+        return
+    with subprocess.Popen(["unshare", *NEW[kind], "sh", "-c", "echo; exec cat"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        process.stdout.read(1)
+        place.company = process.pid
+        if "--fork" in NEW[kind]:
+            with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as file:
+                place.company = int(file.read())
+        for name in ("uid", "gid") if kind == "user" else ():
+            with open("/proc/%d/%s_map" % (process.pid, name), "w", encoding="ascii") as file:
+                file.write("0 %d 65536" % IDS[name])
+        yield
+
+
 def as_written(place, config):
     """The configuration with this place's paths in it, in the bundle."""
-    place.write(json.dumps(config).replace("@PLACE@", place.path).replace("@HOLDER@", str(place.holder)))
+    text = json.dumps(config).replace("@PLACE@", place.path).replace("@HOLDER@", str(place.holder))
+    place.write(re.sub("@NEW:[a-z]+@", str(place.company), text))
 
 
 def plainly(command, _):
@@ -122,7 +146,13 @@ def on_terminal(command, size):
 def report(place, runtime, config, size=None):
     """(what the probe says, flat, or None; what the runtime says). What hooks wrote is part of it."""
     fresh(place)
-    as_written(place, config)
+    kind = re.search("@NEW:([a-z]+)@", json.dumps(config))
+    with company(place, kind and kind.group(1)):
+        as_written(place, config)
+        return run_one(place, runtime, config, size)
+
+
+def run_one(place, runtime, config, size):
     terminal = config.get("process", {}).get("terminal")
     begun = {"monotonic": time.monotonic(), "boottime": time.clock_gettime(time.CLOCK_BOOTTIME)}
     code, out, err = (on_terminal if terminal else plainly)(runtime.command(place), size)
@@ -171,8 +201,8 @@ def mount_lines(text, place):
 def namespace_words(inside, place):
     words = {}
     for name in NAMESPACES:
-        known = {os.stat("/proc/%s/ns/%s" % (pid, name)).st_ino: word for pid, word in ((place.holder, "joined"),
-                                                                                        ("self", "host"))}
+        known = {os.stat("/proc/%s/ns/%s" % (pid, name)).st_ino: word for pid, word in (
+            (place.holder, "joined"), (place.company, "joined"), ("self", "host"))}
         words["namespace " + name] = known.get(inside[name], "new") if name in inside else "none"
     return words
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import resource
 
 import tool
 from container import MASKED, READ_ONLY, entry
@@ -11,6 +12,7 @@ from tool import bind, extents
 BUNDLES = os.path.join(tool.SOURCE, "tests", "bundles")
 FIRST = 200000          # who root of a user namespace is outside
 PATHS = ["/", "/data", "/data/file", "/data/inner", "/etc/secret", "/etc/directory", "/tmp", "/tmp/below", "/link", "/ids",
+         "/ids/file",
          "/dev", "/dev/shm", "/dev/pts", "/dev/mqueue", "/dev/fd", "/dev/core", "/dev/ptmx", "/dev/console",
          "/proc/self/timens_offsets", "/proc/self/coredump_filter", "/proc/self/comm", "/proc/self/cmdline",
          "/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/msgmax", "/proc/sys/kernel/domainname",
@@ -19,6 +21,7 @@ IDS = {"uidMappings": extents("0:%d:65536" % FIRST), "gidMappings": extents("0:%
 SOMETIMES = "sometimes: "
 OLD = "later versions have it"
 SIZE = SOMETIMES + "the size of its terminal is passed on after the program was started"
+EARLY = "the limits are its own set-up's, too"
 TOO_OLD = {"crun": OLD, "runc": OLD}
 BOUND = ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_SYS_ADMIN"]
 HERE = "@PLACE@"        # becomes the test's directory
@@ -92,6 +95,12 @@ def joining(kind, file):
         {"type": kind, "path": "/proc/@HOLDER@/ns/" + file}))
 
 
+def entering(kind, file):
+    """The same with a process of that container alone."""
+    return all_of(namespaces(less=[kind]), lambda config: config["linux"]["namespaces"].append(
+        {"type": kind, "path": "/proc/@NEW:%s@/ns/%s" % (kind, file)}))
+
+
 def caps(**sets):
     return put("process.capabilities", sets)
 
@@ -117,6 +126,26 @@ DATA = bind(HERE + "/data", "/data", "bind", "rw")
 
 # ---- the process -----------------------------------------------------------
 
+def capable(number):
+    """Root need not have all capabilities."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return any(int(line.split()[1], 16) >> number & 1 for line in file if line.startswith("CapEff:"))
+
+
+CAP_SYS_RESOURCE = 24
+RAISES = capable(CAP_SYS_RESOURCE)
+
+
+def raised(config):
+    """Limits as high as the runtime has them, or where it may, higher than that."""
+    highest = {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1]
+               for name in ("NOFILE", "MEMLOCK", "NPROC", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO")}
+    config["process"]["rlimits"] = [
+        {"type": "RLIMIT_" + name, "soft": limit + RAISES, "hard": limit + RAISES} for name, limit in highest.items()
+        if limit != resource.RLIM_INFINITY]
+
+
+
 def same(config):
     config["annotations"] = {}
 
@@ -132,7 +161,7 @@ PROCESS = [
     Case("a user that is an id alone", put("process.user", {"uid": 4000000, "gid": 0})),
     Case("more groups", put("process.user", {"uid": 7, "gid": 8, "additionalGids": [5, 70000, 8]}),
          ["process.user.additionalGids"]),
-    Case("umask", put("process.user", {"uid": 0, "gid": 0, "umask": 0o027}), ["process.user.umask", "process.user"]),
+    Case("umask", put("process.user", {"uid": 3, "gid": 4, "umask": 0o027}), ["process.user.umask", "process.user"]),
     Case("umask of all bits", put("process.user", {"uid": 0, "gid": 0, "umask": 0o777})),
     Case("environment", put("process.env", ["PATH=/bin", "A=1", "HOME=/nowhere", "EMPTY=", "B=c d=e"]), ["process.env"]),
     Case("no environment", put("process.env", [])),
@@ -140,8 +169,8 @@ PROCESS = [
     Case("working directory", put("process.cwd", "/etc/directory"), ["process.cwd"]),
     Case("working directory that is missing", all_of(writable, put("process.cwd", "/etc/new/below"))),
     Case("working directory by a symbolic link", put("process.cwd", "/link")),
-    Case("capabilities", caps(bounding=BOUND, effective=BOUND[:2], permitted=BOUND[:3], inheritable=BOUND[:2], ambient=[]),
-         ["process.capabilities"]),
+    Case("capabilities", caps(bounding=BOUND, effective=BOUND[:2], permitted=BOUND[:3], inheritable=BOUND[:2],
+                              ambient=BOUND[:1]), ["process.capabilities"]),
     Case("ambient capabilities of another user", all_of(
         put("process.user", {"uid": 1000, "gid": 1000}),
         caps(bounding=BOUND, effective=BOUND, permitted=BOUND, inheritable=BOUND[:2], ambient=BOUND[:2]))),
@@ -156,7 +185,24 @@ PROCESS = [
         ("NOFILE", 100, 200), ("CORE", 0, 4096), ("NPROC", 321, 4321), ("STACK", 1 << 20, 1 << 23),
         ("FSIZE", 1 << 30, 1 << 31), ("AS", 1 << 46, 1 << 47), ("CPU", 100, 200), ("DATA", 1 << 46, 1 << 47),
         ("LOCKS", 10, 20), ("MEMLOCK", 65536, 131072), ("MSGQUEUE", 1000, 2000), ("RSS", 1 << 20, 1 << 21),
-        ("RTTIME", 1000, 2000), ("SIGPENDING", 33, 44))]), ["process.rlimits"]),
+        ("RTTIME", 1000, 2000), ("SIGPENDING", 33, 44), *((("NICE", 5, 10), ("RTPRIO", 3, 7)) if RAISES else ()))]),
+         ["process.rlimits"]),
+    Case("the highest limits, of a user without capabilities", all_of(
+        raised, put("process.user", {"uid": 1000, "gid": 1000}), lambda config: config["process"].pop("capabilities"))),
+    Case("the highest limits, in a user namespace", all_of(mapped, raised)),
+    Case("few files, for the set-up too", put("process.rlimits", [{"type": "RLIMIT_NOFILE", "soft": 4, "hard": 4}]), (),
+         {"crun": EARLY, "runc": EARLY}),
+    *([Case("the highest limits, with the capability to raise them", all_of(raised, caps(
+        bounding=["CAP_SYS_RESOURCE"], effective=["CAP_SYS_RESOURCE"], permitted=["CAP_SYS_RESOURCE"]))),
+       Case("less likely to be killed, in a user namespace", all_of(mapped, put("process.oomScoreAdj", -500))),
+       Case("less likely to be killed, without capabilities", all_of(
+           put("process.oomScoreAdj", -500), lambda config: config["process"].pop("capabilities")))] if RAISES else []),
+    Case("a real time scheduler, without capabilities", all_of(
+        put("process.scheduler", {"policy": "SCHED_RR", "priority": 9}), put("process.user", {"uid": 1000, "gid": 1000}),
+        lambda config: config["process"].pop("capabilities")), (), TOO_OLD),
+    Case("real time input and output, without capabilities", all_of(
+        put("process.ioPriority", {"class": "IOPRIO_CLASS_RT", "priority": 2}),
+        put("process.user", {"uid": 1000, "gid": 1000}), lambda config: config["process"].pop("capabilities")), (), TOO_OLD),
     Case("no limits", lambda config: config["process"].pop("rlimits")),
     Case("likelier to be killed", put("process.oomScoreAdj", 500), ["process.oomScoreAdj"]),
     Case("the first to be killed", put("process.oomScoreAdj", 1000)),
@@ -177,7 +223,7 @@ PROCESS = [
 # ---- what is around it -------------------------------------------------------
 
 FILTER = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
-          "syscalls": [{"names": ["nice", "setpriority", "getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}
+          "syscalls": [{"names": ["setpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95}]}
 
 UNBINDABLE = "it binds to cover paths, where it has made all unbindable"
 
@@ -200,7 +246,7 @@ LINUX = [
         "/etc/secret", "/data/inner", "/proc/sys", "/none", "/tmp"]))),
     Case("devices", put("linux.devices", [
         {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o640, "uid": 12, "gid": 34},
-        {"path": "/dev/block", "type": "b", "major": 7, "minor": 200, "fileMode": 0o600, "uid": 0, "gid": 6},
+        {"path": "/dev/block", "type": "b", "major": 7, "minor": 200, "fileMode": 0o600, "uid": 5, "gid": 6},
         {"path": "/dev/queue", "type": "p", "fileMode": 0o622, "uid": 1, "gid": 2},
         {"path": "/dev/modeless", "type": "c", "major": 1, "minor": 3}]), ["linux.devices"]),
     Case("a default device otherwise", put("linux.devices", [
@@ -218,6 +264,11 @@ LINUX = [
         joining(kind, file), lambda config, kind=kind: config.pop("hostname") if kind == "uts" else None))
       for kind, file in (("ipc", "ipc"), ("network", "net"), ("uts", "uts"), ("cgroup", "cgroup"))],
     Case("a user namespace", mapped, ["linux.uidMappings", "linux.gidMappings"]),
+    *[Case("%s namespace of another process" % kind, entering(kind, file), (), lacks)
+      for kind, file, lacks in (("mount", "mnt", {}), ("pid", "pid", {}), ("time", "time", TOO_OLD),
+                                ("user", "user", {"runc": "it wants its id maps, too"}))],
+    Case("user namespace of another process, and its maps", all_of(
+        entering("user", "user"), lambda config: config["linux"].update(copy.deepcopy(IDS)))),
     Case("a user namespace, another user", all_of(mapped, put("process.user", {
         "uid": 1000, "gid": 1001, "additionalGids": [5]}))),
     Case("a user namespace with devices", all_of(mapped, put("linux.devices", [
@@ -275,7 +326,7 @@ MOUNTS = [
         0, bind("/proc", "/proc", "rbind")))),
     Case("a remount", mounting(tmpfs("/tmp", "size=1m"), tmpfs("/tmp", "remount", "nosuid", "ro")), []),
     Case("a bind, id-mapped", mounting(dict(bind(HERE + "/data", "/ids", "bind"), **{
-        "uidMappings": extents("0:7:1,1:1000:1"), "gidMappings": extents("0:8:1,1:1000:1")})),
+        "uidMappings": extents("0:7:1,7:1000:1"), "gidMappings": extents("0:8:1,8:1000:1")})),
          ["mounts.*.uidMappings", "mounts.*.gidMappings"], {"runc": OLD}),
 ]
 
