@@ -185,6 +185,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/private.h \
 	tests/support/process.c \
 	tests/support/process.h \
+	tests/support/random.c \
 	tests/support/recording.c \
 	tests/support/recording.h \
 	tests/support/sealing.c \

@@ -24,6 +24,7 @@
 #include "support/forked.h"
 #include "support/loop.h"
 #include "support/namespace.h"
+#include "support/source.h"
 #include "support/process.h"
 
 static const struct initsync_idmap map = { 0, 100000, 65536 };
@@ -370,7 +371,7 @@ static void bad_layers(void) {
         lower[1] = "/does/not/exist";
         refused(&overlay, -ENOENT, "openat2", "overlay: lower[1]: openat2 /does/not/exist");
         lower[1] = "/proc/sys";
-        refused(&overlay, -EINVAL, "open_tree_attr", "overlay: lower[1]: ");
+        refused(&overlay, -EINVAL, source_mapped_by(), "overlay: lower[1]: ");
         assert(strstr(error.text, "proc"));
         lower[1] = make_file(path_of("fs/file"), 0);
         refused(&overlay, -EINVAL, "fsconfig", "overlay: fsconfig of ");

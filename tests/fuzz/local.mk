@@ -21,7 +21,7 @@ else
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 LDFLAGS_OF_FUZZERS =
-FUZZ_MAIN = tests/fuzz/plain.c
+FUZZ_MAIN = tests/fuzz/plain.c tests/support/bytes.h tests/support/random.c
 endif
 
 FUZZ_COMMON = tests/fuzz/fuzz.h tests/fuzz/peer.c tests/fuzz/peer.h

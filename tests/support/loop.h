@@ -11,4 +11,12 @@
  */
 const char *loop_mount(const char *type, const char *at);
 
+/*
+ * scratch_mount() - an empty file system that takes id maps, at the directory @at: a tmpfs; before Linux 6.3, whose tmpfs takes
+ * none, for root an ext4 in memory
+ *
+ * Return: 0 or -1 with errno
+ */
+int scratch_mount(const char *at);
+
 #endif
