@@ -374,7 +374,10 @@ static void bad_layers(void) {
         refused(&overlay, -EINVAL, source_mapped_by(), "overlay: lower[1]: ");
         assert(strstr(error.text, "proc"));
         lower[1] = make_file(path_of("fs/file"), 0);
-        refused(&overlay, -EINVAL, "fsconfig", "overlay: fsconfig of ");
+        if (initsync_feature("overlay_layer_fd") == 1)
+                refused(&overlay, -EINVAL, "fsconfig", "overlay: fsconfig of ");
+        else
+                refused(&overlay, -EINVAL, "move_mount", "overlay: move_mount of ");
         lower[1] = names[1];
         overlay.options = (const char *[]){ "no_such_option" };
         overlay.n_options = 1;

@@ -288,7 +288,7 @@ static void test_userns_path(void **state) {
                                    "the path of the user namespace differs");
                 else
                         duo_good(&duo);
-                assert_true(duo.took_ms < 500);
+                assert_true(duo.took_ms < 3000);         /* the limits are 10 s and more */
                 duo_end(&duo);
         }
         close(mount.userns_fd);

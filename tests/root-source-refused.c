@@ -253,6 +253,8 @@ static void too_many(void) {
         long start;
         int fd;
 
+        if (initsync_feature("listmount") != 1)
+                forked_skip("no listmount(2) before Linux 6.8");
         make_mounts(path_of("many"), 10000);
         fd = source_open(path_of("many"), NULL, INITSYNC_MOUNT_RECURSIVE);
         close(fd);

@@ -206,7 +206,7 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
                                  "overlay: the process that was to make it was killed");
         if (job->call == OVERLAY_FSCONFIG && job->fs >= 0)
                 return context_failed(layers, job->error, "fsconfig", NULL, reterr);
-        return failed(job->error, calls[job->call], NULL, reterr);
+        return failed(job->error, calls[job->call], job->layer ? layers->overlay->lower[job->layer - 1] : NULL, reterr);
 }
 
 /* With the credentials that the mapping asks for, in a process of its own; see mount/overlay_helper.h. */

@@ -86,8 +86,11 @@ RAW static int create_by_path(struct overlay_job *job) {
 
         for (i = 0; r >= 0 && i < job->n_layers; i++) {
                 number(name, i);
+                job->layer = i + 1;
                 r = attach(job, job->layers[i], name);
         }
+        if (r >= 0)
+                job->layer = 0;
         if (r >= 0 && job->writable >= 0)
                 r = attach(job, job->writable, "rw");
         if (r < 0)

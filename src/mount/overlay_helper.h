@@ -36,6 +36,7 @@ struct overlay_job {
         const char *data;               /* the options that name them so */
         int done, error;                /* what came of it */
         enum overlay_call call;
+        size_t layer;                   /* that it was about, from 1 on; 0: none */
         int ret_fd;                     /* from mount(2) on: the overlay, detached, in the descriptor table that is shared */
 };
 

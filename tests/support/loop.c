@@ -11,11 +11,11 @@
 #include "file.h"
 #include "loop.h"
 
-#define SCRATCH_MIB 64          /* of memory that is taken when it is written */
+#define SCRATCH_MIB 600         /* of memory that is taken when it is written */
 
 /* A new file system in the file @fd, which @image names. */
 static int make_image(const char *type, const char *image, int fd, long size) {
-        const char *quiet = strcmp(type, "ext4") == 0 ? "-Fq" : "-q";
+        const char *quiet = strcmp(type, "ext4") == 0 ? "-FqO^has_journal" : "-q";
         char program[32];
         int status;
         pid_t pid;
@@ -86,8 +86,8 @@ const char *loop_mount(const char *type, const char *at) {
         return why;
 }
 
-static int takes_maps(const char *at) {
-        static const struct initsync_idmap map = { 0, 100000, 1 };
+int scratch_takes_maps(const char *at) {
+        const struct initsync_idmap map = { 0, geteuid(), 1 };
         struct initsync_mount mount = INITSYNC_MOUNT_INIT;
         int fd, r;
 
@@ -108,7 +108,7 @@ int scratch_mount(const char *at) {
         if (!disk) {
                 if (mount("test", at, "tmpfs", 0, "mode=755") < 0)
                         return -1;
-                if (geteuid() != 0 || takes_maps(at))
+                if (geteuid() != 0 || scratch_takes_maps(at))
                         return 0;
                 assert(umount2(at, MNT_DETACH) == 0);
                 disk = 1;

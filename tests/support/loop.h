@@ -19,4 +19,7 @@ const char *loop_mount(const char *type, const char *at);
  */
 int scratch_mount(const char *at);
 
+/* scratch_takes_maps() - does what is mounted at @at? */
+int scratch_takes_maps(const char *at);
+
 #endif
