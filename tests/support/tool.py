@@ -171,6 +171,11 @@ def run(*args, **kwargs):
     return finish(start([TOOL, *args], **kwargs))
 
 
+def feature(name):
+    """Has this kernel what `syncdemo features` calls so?"""
+    return json.loads(run("features").out)["features"][name] is True
+
+
 def one_line(text):
     """The one line of a failure, without what it begins with."""
     ok(text.startswith("syncdemo: ") and text.endswith("\n") and text.count("\n") == 1, "not one line: %r" % text)
