@@ -78,9 +78,8 @@ def missing_namespaces(place):
               start=start, namespaces=namespaces)
     fails(place, [entry("/d", "devtmpfs")], "/d: ", "devtmpfs: ", "Operation not permitted", start=start)
     single = lambda place, config: in_user_namespace(place, config, count=1)
-    # Before Linux 6.15 devpts looks at its options when it is created, and does not say which one it was.
-    says = ["gid=5", "an id that this user namespace does not have"] if tool.feature("open_tree_attr") else ["Invalid argument"]
-    fails(place, [DEV, PTS], "config.json: mounts[1]: /dev/pts: ", *says, start=single)
+    fails(place, [DEV, PTS], "config.json: mounts[1]: /dev/pts: ", "gid=5", "an id that this user namespace does not have",
+          start=single)
     fails(place, [entry("/t", "tmpfs", "uid=7")], "uid=7", "an id that this user namespace does not have", start=single)
     with over("/proc/bus", "tmpfs"), over("/sys/firmware", "tmpfs"):
         fails(place, [PROC], "/proc: a part of /proc is masked", "fsmount: Operation not permitted", start=start)

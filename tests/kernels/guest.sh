@@ -4,6 +4,8 @@
 # The first process on a guest's disk: runs the tests that /tests names, one after the other, and turns the machine off. What they
 # print goes to the second serial line, in between lines that begin with @@.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/tmp LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+# Limits are meant for a processor of silicon.
+export INITSYNC_PATIENCE=8
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=0755 run /run
@@ -29,7 +31,6 @@ run() { # KIND TEST
         sh) set -- sh "$top_srcdir/$2" ;;
         *) set -- "$top_builddir/$2" ;;
         esac
-        # The limits are meant for a processor of silicon.
         INITSYNC_TEST_TIMEOUT=$TEST_TIMEOUT sh "$top_srcdir/tests/run-tap.sh" "$@" 2>&1
 }
 

@@ -34,7 +34,8 @@ os.killpg = _of_a_stranger_never(os.killpg)
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 PEER = os.path.join(SOURCE, "tests", "peer")
-TIMEOUT = 10            # seconds for one process; a conversation takes milliseconds
+# Seconds for one process; a conversation takes milliseconds. An emulated processor needs more.
+TIMEOUT = 10 * int(os.environ.get("INITSYNC_PATIENCE", "1"))
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 1, 0x1000, 0x4000, 0x40000, 0x100000
