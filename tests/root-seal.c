@@ -41,7 +41,8 @@ static void execute(const char *path, const char *task) {
 }
 
 static int has_overlay(void) {
-        return initsync_feature("overlay_layer_fd") == 1;
+        /* It takes layers by descriptor, and can be seen to be one. */
+        return initsync_feature("overlay_layer_fd") == 1 && initsync_feature("statmount") == 1;
 }
 
 static void need_overlay(void) {

@@ -104,7 +104,7 @@ def read_skips():
     """[(kernels, test, name, reason)] of what an older kernel cannot do."""
     with open(os.path.join(HERE, "skips"), encoding="utf-8") as file:
         lines = [re.split(r"\s\s+", line.strip(), maxsplit=3) for line in file if line.strip() and not line.startswith("#")]
-    return [(kernels.split(","), test, name, reason) for kernels, test, name, reason in lines]
+    return [(tuple(kernels.split(",")), test, name, reason) for kernels, test, name, reason in lines]
 
 
 class Judge:
