@@ -285,6 +285,7 @@ check-library:
 check-long:
 	INITSYNC_LONG=1 INITSYNC_SEED=random $(MAKE) $(AM_MAKEFLAGS) check
 	$(MAKE) $(AM_MAKEFLAGS) check-kernels
+	$(MAKE) $(AM_MAKEFLAGS) check-missing
 	$(MAKE) $(AM_MAKEFLAGS) check-mutations
 .PHONY: check-long
 
@@ -298,6 +299,14 @@ check-kernels: all
 	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(top_srcdir)/tests/kernels/run.py $(KERNEL_TESTS)
 .PHONY: check-kernels
 EXTRA_DIST += tests/kernels
+
+# Without each of the newer system calls: MISSING='statmount' is one of them.
+check-missing: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
+	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(top_srcdir)/tests/missing/run.py $(ROOT_TESTS) $(UNIT_TESTS) \
+		$(filter-out tests/tool-bench.py tests/tool-equal.py tests/tool-manual.py,$(filter tests/tool-%.py,$(PYTHON_TESTS)))
+.PHONY: check-missing
+EXTRA_DIST += tests/missing
 
 # Takes every defence out, one at a time, in a copy of the source, and looks whether its test fails. MUTATIONS='A01 L03': these.
 check-mutations:

@@ -52,4 +52,4 @@ tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_OF_FUZZERS)
 tests_fuzz_fuzz_config_LDADD = $(FUZZ_TOOL) libcore.la $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)
 tests_fuzz_fuzz_config_DEPENDENCIES = $(FUZZ_TOOL) libcore.la
 
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/json.dict tests/fuzz/plain.c
+EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus tests/fuzz/config.dict tests/fuzz/json.dict tests/fuzz/plain.c

@@ -6,6 +6,9 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/tmp LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 # Limits are meant for a processor of silicon.
 export INITSYNC_PATIENCE=8
+case $(uname -r) in
+6.1.*) export INITSYNC_PLACE=disk ;;    # a tmpfs takes id maps from 6.3 on
+esac
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=0755 run /run
