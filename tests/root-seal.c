@@ -59,7 +59,7 @@ static void works_by_overlay(const char *path) {
                 return;
         }
         assert(seal(INITSYNC_SEAL_OVERLAY, &error) < 0);
-        assert(strcmp(error.call, "fsconfig") == 0 && strstr(error.text, "by an overlay: fsconfig: "));
+        assert(strstr(error.text, "by an overlay: "));
 }
 
 /* ---- where the executable is ------------------------------------------------ */
@@ -230,7 +230,7 @@ static void with_noexec(void) {
         if (has_overlay())
                 seal_works(INITSYNC_SEAL_AUTO, OWN);
         else
-                seal_fails(INITSYNC_SEAL_AUTO, -EACCES, "memfd_create", "by an overlay: fsconfig: ");
+                seal_fails(INITSYNC_SEAL_AUTO, -EACCES, "memfd_create", "by an overlay: ");
         deny_call(NR_fsopen, EPERM);
         seal_fails(INITSYNC_SEAL_AUTO, -EACCES, "memfd_create",
                    "by an overlay: fsopen: Operation not permitted; in memory: ");

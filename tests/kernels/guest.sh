@@ -16,7 +16,7 @@ mkdir -p /dev/pts /dev/shm /dev/mqueue
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t mqueue mqueue /dev/mqueue
-mount -t cgroup2 cgroup /sys/fs/cgroup
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --make-rshared /
 ln -sf /proc/self/fd /dev/fd
 ln -sf fd/0 /dev/stdin
