@@ -145,6 +145,8 @@ static void no_descriptors(void) {
 }
 
 static void the_root(void) {
+        if (initsync_feature("statmount") != 1)
+                forked_skip("no statmount(2) before Linux 6.8");
         refused(open_at("/"), open_at(make_dir(path_of("target"))), -EINVAL, "statmount");
 }
 

@@ -171,7 +171,7 @@ static void marked_namespace_stays(void) {
                 request.userns_mark = steps[i].mark;
                 assert(broker_post(&joined.broker, &request, path, strlen(path)) == 0);
                 fd = joined_receive(&joined, name, sizeof(name));
-                assert(owner(fd, "file") == steps[i].owner);
+                assert(owner(fd, "file") == (long)steps[i].owner);
                 close(fd);
                 while (broker_collect(&joined.broker))
                         ;

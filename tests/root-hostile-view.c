@@ -3,6 +3,7 @@
 #include "support/bare.h"
 #include "support/duo.h"
 #include "support/left.h"
+#include "support/loop.h"
 #include "support/namespace.h"
 #include "support/place.h"
 
@@ -189,7 +190,7 @@ static int prepare(void) {
                                             ROOTFS, ROOTFS "/volume" };
         size_t i;
 
-        if (mount("none", PLACE, "tmpfs", 0, "mode=755") < 0)
+        if (scratch_mount(PLACE) < 0)
                 return 0;
         for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
                 if (mkdir(dirs[i], 0755) < 0)

@@ -4,6 +4,7 @@
 #include "support/duo.h"
 #include "support/fuse.h"
 #include "support/left.h"
+#include "support/loop.h"
 #include "support/place.h"
 #include "support/process.h"
 
@@ -276,7 +277,7 @@ int main(void) {
         };
         struct rlimit limit = { 4096, 4096 };
 
-        if (geteuid() != 0 || !place_enter() || mount("none", "/tmp", "tmpfs", 0, NULL) < 0 || mkdir("/tmp/dir", 0755) < 0 ||
+        if (geteuid() != 0 || !place_enter() || scratch_mount("/tmp") < 0 || mkdir("/tmp/dir", 0755) < 0 ||
             setrlimit(RLIMIT_NOFILE, &limit) < 0) {
                 printf("1..0 # SKIP needs root\n");
                 return 0;

@@ -189,7 +189,7 @@ static void given_namespace(void) {
 /* Mapped once, attached, and asked for again with another map, or with none. */
 static void mapped_already(int anew) {
         const char *at = make_dir(path_of("attached"));
-        int fd;
+        int fd, refused;
 
         make_tmpfs(path_of("source"));
         make_file(path_of("source/file"), 9);
@@ -205,8 +205,10 @@ static void mapped_already(int anew) {
                 close(fd);
                 return;
         }
-        source_fails(at, source_map(200000, 65536), 0, -EOPNOTSUPP, "mount_setattr", "id-mapped already");
-        source_fails(at, source_map(200000, 65536), INITSYNC_MOUNT_RECURSIVE, -EOPNOTSUPP, "mount_setattr", "id-mapped");
+        /* Before Linux 6.8 nothing says whether it is: then that is one of two reasons. */
+        refused = initsync_feature("statmount") == 1 ? -EOPNOTSUPP : -EPERM;
+        source_fails(at, source_map(200000, 65536), 0, refused, "mount_setattr", "id-mapped already");
+        source_fails(at, source_map(200000, 65536), INITSYNC_MOUNT_RECURSIVE, refused, "mount_setattr", "id-mapped");
 }
 
 static void mapped_anew(void) {
@@ -235,10 +237,12 @@ static void as_ordinary_user(void) {
         fd = source_open(path_of("source"), NULL, 0);
         assert(owner(fd, "file") == 0);
         close(fd);
+        source_fails("/etc", &own, 0, -EPERM, NULL, "id mapping");
+        if (!scratch_takes_maps(path_of("source")))
+                forked_skip("a tmpfs takes no id maps before Linux 6.3");
         fd = source_open(path_of("source"), &own, 0);
         assert(owner(fd, "file") == 65534);
         close(fd);
-        source_fails("/etc", &own, 0, -EPERM, NULL, "id mapping");
 }
 
 int main(int argc, char **argv) {

@@ -155,9 +155,12 @@ static void outlives_the_cache(void) {
 }
 
 static void kill_helper(enum userns_stage at, int pid, int pidfd) {
-        (void)pid;
-        if (at == USERNS_OPENED)
+        siginfo_t info;
+
+        if (at == USERNS_OPENED) {
                 assert(sys_pidfd_send_signal(pidfd, SIGKILL) == 0 && process_gone(pidfd, 5000));
+                assert(waitid(P_ALL, 0, &info, WEXITED | __WALL) == 0 && info.si_pid == pid);
+        }
 }
 
 static void failures(void) {

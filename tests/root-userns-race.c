@@ -36,11 +36,19 @@ static int open_one(struct initsync_error *reterr) {
         return r < 0 ? r : fd;
 }
 
-static void expect_died(void) {
+static void expect_died(int reaped) {
         struct initsync_error error = INITSYNC_ERROR_INIT;
+        int r;
 
         calls = 0;
-        if (open_one(&error) != -ESRCH)
+        r = open_one(&error);
+        /* The files of a zombie are its own still: where the ioctl, which refuses it, is not there, nothing is wrong. */
+        if (r >= 0 && !reaped && initsync_feature("pidfd_namespaces") != 1) {
+                assert(calls > 0 && process_none());
+                close(r);
+                return;
+        }
+        if (r != -ESRCH)
                 fprintf(stderr, "at stage %d: %d: %s\n", (int)when, error.code, error.text);
         assert(error.code == -ESRCH);
         assert(calls > 0 && error.code == -ESRCH && error.stage == INITSYNC_STAGE_USERNS);
@@ -70,14 +78,14 @@ static void reap_helper(enum userns_stage at, int pid, int pidfd) {
 static void killed(void) {
         for (when = USERNS_CLONED; when <= USERNS_WRITTEN; when++) {
                 userns_test_stage = kill_helper;
-                expect_died();
+                expect_died(0);
         }
 }
 
 static void killed_and_reaped(void) {
         for (when = USERNS_CLONED; when <= USERNS_WRITTEN; when++) {
                 userns_test_stage = reap_helper;
-                expect_died();
+                expect_died(1);
         }
 }
 

@@ -253,7 +253,8 @@ static void many_descriptors(void) {
         for (i = 1; i < 10000; i++)
                 assert(fcntl(0, F_DUPFD_CLOEXEC, first) == first + i);
         expect_works();
-        assert(close_range((unsigned)first, (unsigned)(first + 9999), 0) == 0);
+        for (i = 0; i < 10000; i++)
+                close(first + i);
 }
 
 static void without_stdio(void) {

@@ -148,10 +148,10 @@ static void test_late_grace_with_a_copy(void **state) {
         work_with_a_copy(-ENOSPC);
 }
 
-static int readable(const struct duo *duo) {
+static int readable(const struct duo *duo, int ms) {
         struct pollfd one = { .fd = initsync_parent_get_fd(duo->parent), .events = POLLIN };
 
-        return poll(&one, 1, 0) == 1;
+        return poll(&one, 1, ms) == 1;
 }
 
 static void test_readable_after_the_end(void **state) {
@@ -165,13 +165,13 @@ static void test_readable_after_the_end(void **state) {
         duo.options.grace_ms = GRACE_MS;
         duo_start(&duo, bare_child, (void *)silent);
         assert_int_equal(drive(&duo, 50, &cost), 1);
-        assert_false(readable(&duo));
+        assert_false(readable(&duo, 0));
         assert_int_equal(drive(&duo, 200, &cost), 1);
         assert_int_equal(duo.calls[DUO_ALLOW], 0);
         assert_int_equal(duo.n_events, 2);      /* it is told, and has its grace */
-        assert_false(readable(&duo));
+        assert_false(readable(&duo, 0));
         drive(&duo, 10000, &cost);
-        assert_true(readable(&duo) && readable(&duo));
+        assert_true(readable(&duo, 1000) && readable(&duo, 0));
         duo_failed(&duo, -EACCES, INITSYNC_STAGE_POLICY, INITSYNC_STEP_MOUNTS, "/not/listed");
         cheap(&cost);
         duo_end(&duo);
@@ -186,9 +186,9 @@ static void test_readable_after_success(void **state) {
         duo_init(&duo);
         duo_start(&duo, bare_child, (void *)script);
         assert_int_equal(drive(&duo, 120, &cost), 1);
-        assert_false(readable(&duo));
+        assert_false(readable(&duo, 0));
         assert_int_equal(drive(&duo, 10000, &cost), 0);
-        assert_true(readable(&duo) && readable(&duo));
+        assert_true(readable(&duo, 1000) && readable(&duo, 0));
         cheap(&cost);
         duo_end(&duo);
 }

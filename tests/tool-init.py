@@ -464,6 +464,20 @@ def launched(place):
     equal((child, parent), ((0, "1\n", ""), (0, "", "")))
 
 
+def launched_by_number(place):
+    """the same on a kernel older than 6.11, where init can still see the process that made the socket pair"""
+    start_containers()
+    if os.uname().machine != "x86_64":
+        raise Skip("the number of ioctl(2) is not known here")
+    older = [os.path.join(tool.BUILD, "tests", "support", "deny-syscall"), "16/1=%d:ENOTTY" % 0xFF03, "--"]
+    command = [*older, "unshare", "--mount", "--fork", "--propagation", "unchanged", *init(place, place.config("echo fine"))]
+    child, parent = converse(command, PEER_PARENT, preexec=None)
+    equal((child, parent), ((0, "fine\n", ""), (0, "", "")))
+    # And it still sees when there is none of its own.
+    child, _ = converse([*older, *init(place, place.config("true"))], PEER_PARENT, preexec=None)
+    contains(one_line(child.err), "the mount namespace is that of the parent")
+
+
 def refused_mount(place):
     """the parent's words reach the user"""
     config, _ = mapped_container(place)
@@ -555,7 +569,8 @@ def dead_parent(place):
 TESTS = [plain_bind, relative_source, id_mapped, container_map, recursive, earlier_mount, earlier_mapped_mount, many_mounts,
          same_source_twice, attributes, read_only_root, process, identity, clean_process, symlinks, isolated, mounted_later,
          closed_streams, user_namespace, ordinary_user, delayed_descriptor, small_buffers, traced, trace, own_namespace,
-         launched, refused_mount, refused_hooks, missing_program, late_failures, bad_directory, program_outside, dead_parent]
+         launched, launched_by_number, refused_mount, refused_hooks, missing_program, late_failures, bad_directory,
+         program_outside, dead_parent]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -100,7 +100,7 @@ BROKEN = (
     (entry("/t", "ext4", source="/no/such/device"), "/t: "),
     (entry("/t", "overlay", "lowerdir=/no/such/directory"), "/t: "),
     (entry("/p", "proc", "hidepid=nine"), "/p: proc: unknown value of hidepid - nine: hidepid=nine: "),
-    (entry("/t", "devpts", "ptmxmode=x"), "ptmxmode=x: fsconfig: Invalid argument"),
+    (entry("/t", "devpts", "ptmxmode=x"), "fsconfig: Invalid argument"),
     (entry("/", "tmpfs"), "root file system itself"),
     (entry("/bin/busybox", "tmpfs"), "/bin/busybox"),
     (bind("/no/such/source", "/t"), "/no/such/source: openat2: No such file"),

@@ -86,15 +86,18 @@ static bool mapped(const char *file, unsigned long id) {
         return found || !map;
 }
 
-static int fault_option(struct initsync_error *reterr, int code, const char *option, const char *key, const char *value,
-                        int fd) {
-        bool user = strcmp(key, "uid") == 0, group = strcmp(key, "gid") == 0;
+static bool unmapped_id(const char *option) {
+        bool user = strncmp(option, "uid=", 4) == 0, group = strncmp(option, "gid=", 4) == 0;
 
+        return (user || group) && !mapped(user ? "/proc/thread-self/uid_map" : "/proc/thread-self/gid_map",
+                                          strtoul(option + 4, NULL, 10));
+}
+
+static int fault_option(struct initsync_error *reterr, int code, const char *option, const char *value, int fd) {
         fault_log(reterr, code, "fsconfig", option, fd);
         if (value && strlen(value) > VALUE_LIMIT)
                 return fault_in(reterr, "longer than the %d bytes that fsconfig() takes", VALUE_LIMIT);
-        if (code == -EINVAL && value && (user || group) &&
-            !mapped(user ? "/proc/thread-self/uid_map" : "/proc/thread-self/gid_map", strtoul(value, NULL, 10)))
+        if (code == -EINVAL && unmapped_id(option))
                 return fault_in(reterr, "an id that this user namespace does not have");
         return code;
 }
@@ -106,14 +109,14 @@ static int configure(int fd, const char *option, struct initsync_error *reterr) 
 
         if (!equals) {
                 r = kernel_fsconfig(fd, FSCONFIG_SET_FLAG, option, NULL);
-                return r < 0 ? fault_option(reterr, r, option, option, NULL, fd) : 0;
+                return r < 0 ? fault_option(reterr, r, option, NULL, fd) : 0;
         }
         if ((size_t)(equals - option) >= sizeof(key))
                 return fault_call(reterr, -EINVAL, "fsconfig", option);
         memcpy(key, option, (size_t)(equals - option));
         key[equals - option] = '\0';
         r = kernel_fsconfig(fd, FSCONFIG_SET_STRING, key, equals + 1);
-        return r < 0 ? fault_option(reterr, r, option, key, equals + 1, fd) : 0;
+        return r < 0 ? fault_option(reterr, r, option, equals + 1, fd) : 0;
 }
 
 int mount_type_open(const char *type, const char *source, const char *const *data, size_t n, bool read_only,
@@ -143,6 +146,10 @@ int mount_type_open(const char *type, const char *source, const char *const *dat
                         return r;
         }
         r = kernel_fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL);
+        /* Before Linux 6.15 devpts looks at its options only now, and does not say which one it was. */
+        for (i = 0; r == -EINVAL && i < n; i++)
+                if (unmapped_id(data[i]))
+                        return fault_option(reterr, r, data[i], NULL, fd);
         if (r < 0)
                 return fault_type(reterr, r, "fsconfig", type, fd);
         tree = kernel_fsmount(fd, (unsigned)attributes);

@@ -53,14 +53,21 @@ static int of_peer(int socket_fd, struct stat *ret) {
         return namespace < 0 || fstat(namespace, ret) < 0 ? -errno : 0;
 }
 
-static int of_parent(struct stat *ret) {
+static int of_number(int pid, struct stat *ret) {
         char path[64];
-        int pid = parent_pid();
 
         if (pid <= 0)
                 return pid < 0 ? pid : -ESRCH;
         snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
         return stat(path, ret) < 0 ? -errno : 0;
+}
+
+/* The same on an older kernel, where our PID namespace shows it. */
+static int of_peer_number(int socket_fd, struct stat *ret) {
+        struct ucred peer;
+        socklen_t size = sizeof(peer);
+
+        return getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? -errno : of_number(peer.pid, ret);
 }
 
 /*
@@ -85,7 +92,11 @@ int namespaces_own_mounts(int socket_fd, struct initsync_error *reterr) {
                 return fault_call(reterr, -errno, "stat", "/proc/thread-self/ns/mnt");
         r = of_peer(socket_fd, &other);
         if (r < 0)
-                r = of_parent(&other);
+                r = of_peer_number(socket_fd, &other);
+        if ((r == -EACCES || r == -EPERM) && owned_by_user_namespace())
+                return 0;
+        if (r < 0)
+                r = of_number(parent_pid(), &other);
         if (r == 0 && same(&own, &other))
                 return fault(reterr, -EINVAL, "the mount namespace is that of the parent: start in one of its own");
         if (r == 0 || ((r == -EACCES || r == -EPERM) && owned_by_user_namespace()))

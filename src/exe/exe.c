@@ -8,12 +8,16 @@
 #include "kernel/procfs.h"
 
 int exe_open(struct exe *exe, struct initsync_error *reterr) {
+        const char *call = "open";
+
         exe->fd = procfs_open_exe(O_PATH, exe->path, sizeof(exe->path));
-        if (exe->fd == -ENOSYS)
+        if (exe->fd < 0 && initsync_feature("openat2") != 1)
+                call = "openat2";       /* without which nothing is safe to open there */
+        else if (exe->fd == -ENOSYS)
                 return error_say(reterr, -ENOSYS, INITSYNC_STAGE_SEAL, "open", "/proc/self/exe",
                                  "/proc/self/exe: no procfs at /proc that shows this process");
         if (exe->fd < 0)
-                return error_set(reterr, exe->fd, INITSYNC_STAGE_SEAL, "open", "/proc/self/exe", "/proc/self/exe: open");
+                return error_set(reterr, exe->fd, INITSYNC_STAGE_SEAL, call, "/proc/self/exe", "/proc/self/exe: %s", call);
         return 0;
 }
 

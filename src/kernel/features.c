@@ -98,7 +98,7 @@ static int has_id_mapped_mounts(void) {
 /* Over another empty file system, so that nothing of the host's can be the reason. */
 static int has_overlay_layer_fd(void) {
         const char *call;
-        _cleanup_fd_ int lower = overlay_tmpfs(&call);
+        _cleanup_fd_ int lower = overlay_tmpfs(SYS_MOUNT_ATTR_RDONLY, &call);
         _cleanup_fd_ int mount = lower < 0 ? lower : overlay_over(lower, &call);
 
         return mount >= 0 ? 1 : mount == -EPERM ? -EPERM : 0;

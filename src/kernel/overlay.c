@@ -6,7 +6,7 @@
 
 #define ATTRIBUTES (SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NODEV)
 
-static int finish(int context, const char **ret_call) {
+static int finish(int context, unsigned attributes, const char **ret_call) {
         int r;
 
         *ret_call = "fsconfig";
@@ -14,19 +14,19 @@ static int finish(int context, const char **ret_call) {
         if (r < 0)
                 return r;
         *ret_call = "fsmount";
-        return fd_above_stdio(sys_fsmount(context, SYS_FSMOUNT_CLOEXEC, ATTRIBUTES));
+        return fd_above_stdio(sys_fsmount(context, SYS_FSMOUNT_CLOEXEC, attributes));
 }
 
-int overlay_tmpfs(const char **ret_call) {
+int overlay_tmpfs(unsigned attributes, const char **ret_call) {
         _cleanup_fd_ int context = -1;
 
         *ret_call = "fsopen";
         context = sys_fsopen("tmpfs", SYS_FSOPEN_CLOEXEC);
-        return context < 0 ? context : finish(context, ret_call);
+        return context < 0 ? context : finish(context, attributes, ret_call);
 }
 
 int overlay_over(int dir, const char **ret_call) {
-        _cleanup_fd_ int empty = overlay_tmpfs(ret_call), context = -1;
+        _cleanup_fd_ int empty = overlay_tmpfs(ATTRIBUTES, ret_call), context = -1;
         int r;
 
         if (empty < 0)
@@ -43,5 +43,5 @@ int overlay_over(int dir, const char **ret_call) {
         /* Without an upper layer two lower ones are the least. */
         if (r == 0)
                 r = sys_fsconfig(context, SYS_FSCONFIG_SET_FD, "lowerdir+", NULL, empty);
-        return r < 0 ? r : finish(context, ret_call);
+        return r < 0 ? r : finish(context, ATTRIBUTES, ret_call);
 }

@@ -4,8 +4,11 @@
 
 /* An overlay that nobody can write to, over a directory, in no mount namespace and with no path in it. */
 
-/* overlay_tmpfs() - an empty tmpfs, detached: a descriptor or a negative errno, and in *@ret_call what failed */
-int overlay_tmpfs(const char **ret_call);
+/*
+ * overlay_tmpfs() - an empty tmpfs, detached, with the MOUNT_ATTR_ of @attributes: a descriptor or a negative errno, and in
+ * *@ret_call what failed
+ */
+int overlay_tmpfs(unsigned attributes, const char **ret_call);
 
 /*
  * overlay_over() - a detached mount that shows the directory @dir, without any upper layer: it cannot be made writable

@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include "base/error.h"
 #include "kernel/fd.h"
+#include "kernel/overlay.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mount/overlay_helper.h"
@@ -193,8 +194,6 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
                 [OVERLAY_CAPSET] = "capset",
                 [OVERLAY_FSCONFIG] = "fsconfig",
                 [OVERLAY_MOUNT_SETATTR] = "mount_setattr",
-                [OVERLAY_FSOPEN] = "fsopen",
-                [OVERLAY_FSMOUNT] = "fsmount",
                 [OVERLAY_MOVE_MOUNT] = "move_mount",
                 [OVERLAY_MKDIR] = "mkdirat",
                 [OVERLAY_MOUNT] = "mount",
@@ -206,7 +205,7 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
                                  "overlay: the process that was to make it was killed");
         if (job->call == OVERLAY_FSCONFIG && job->fs >= 0)
                 return context_failed(layers, job->error, "fsconfig", NULL, reterr);
-        return failed(job->error, calls[job->call], NULL, reterr);
+        return failed(job->error, calls[job->call], job->layer ? layers->overlay->lower[job->layer - 1] : NULL, reterr);
 }
 
 /* With the credentials that the mapping asks for, in a process of its own; see mount/overlay_helper.h. */
@@ -273,13 +272,18 @@ static int create_by_path(const struct layers *layers, int *ret_fd, struct inits
         struct overlay_job job = { .fs = -1, .layers = layers->lower, .n_layers = overlay->n_lower, .writable = layers->writable };
         struct sys_mount_attr attr = { .attr_set = overlay->attr_set };
         char data[OVERLAY_DATA_MAX];
-        _cleanup_fd_ int fd = -1;
+        const char *call = "";
+        /* Not by the helper: what it opens is in the table of descriptors that is shared, and stays there when it is killed. */
+        _cleanup_fd_ int place = overlay_tmpfs(0, &call), fd = -1;
         size_t n = overlay->upper ? common_length(overlay->upper, overlay->work) : 0;
         int r = overlay_data(overlay, n, data, reterr);
 
         if (r < 0)
                 return r;
+        if (place < 0)
+                return failed(place, call, NULL, reterr);
         job.data = data;
+        job.place = place;
         r = help(layers, &job, &fd, reterr);
         if (r >= 0 && overlay->attr_set) {
                 r = sys_mount_setattr(fd, "", SYS_AT_EMPTY_PATH, &attr);

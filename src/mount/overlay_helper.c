@@ -57,37 +57,31 @@ RAW static int attach(struct overlay_job *job, int fd, const char *name) {
 }
 
 /* An empty directory in memory to attach things in, over the root directory of our own namespace. */
-RAW static int make_place(struct overlay_job *job) {
+RAW static int enter_place(struct overlay_job *job) {
         struct sys_mount_attr private = { .propagation = MS_PRIVATE };
-        int fs, fd, r;
+        int r;
 
         r = sys_mount_setattr(AT_FDCWD, "/", SYS_AT_RECURSIVE, &private);
         if (r < 0)
                 return fail(job, r, OVERLAY_MOUNT_SETATTR);
-        fs = sys_fsopen("tmpfs", SYS_FSOPEN_CLOEXEC);
-        if (fs < 0)
-                return fail(job, fs, OVERLAY_FSOPEN);
-        r = sys_fsconfig(fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-        fd = r < 0 ? r : sys_fsmount(fs, SYS_FSMOUNT_CLOEXEC, 0);
-        sys_close(fs);
-        if (fd < 0)
-                return fail(job, fd, r < 0 ? OVERLAY_FSCONFIG : OVERLAY_FSMOUNT);
-        r = sys_move_mount(fd, "", AT_FDCWD, "/", SYS_MOVE_MOUNT_F_EMPTY_PATH);
+        r = sys_move_mount(job->place, "", AT_FDCWD, "/", SYS_MOVE_MOUNT_F_EMPTY_PATH);
         if (r >= 0)
-                r = sys_fchdir(fd);
-        sys_close(fd);
+                r = sys_fchdir(job->place);
         return r < 0 ? fail(job, r, OVERLAY_MOVE_MOUNT) : 0;
 }
 
 RAW static int create_by_path(struct overlay_job *job) {
         char name[8];
         size_t i;
-        int r = make_place(job);
+        int r = enter_place(job);
 
         for (i = 0; r >= 0 && i < job->n_layers; i++) {
                 number(name, i);
+                job->layer = i + 1;
                 r = attach(job, job->layers[i], name);
         }
+        if (r >= 0)
+                job->layer = 0;
         if (r >= 0 && job->writable >= 0)
                 r = attach(job, job->writable, "rw");
         if (r < 0)

@@ -18,8 +18,6 @@ enum overlay_call {
         OVERLAY_CAPSET,
         OVERLAY_FSCONFIG,
         OVERLAY_MOUNT_SETATTR,
-        OVERLAY_FSOPEN,
-        OVERLAY_FSMOUNT,
         OVERLAY_MOVE_MOUNT,
         OVERLAY_MKDIR,
         OVERLAY_MOUNT,
@@ -28,6 +26,7 @@ enum overlay_call {
 
 struct overlay_job {
         int fs;                         /* a configured context to create; or -1: attach what follows, and mount(2) */
+        int place;                      /* an empty, detached tmpfs to attach it in */
         int mapped;                     /* the credentials to have are these, on the host */
         uint32_t uid, gid;
         const int *layers;              /* detached mounts, to be attached as "0", "1", ... */
@@ -36,6 +35,7 @@ struct overlay_job {
         const char *data;               /* the options that name them so */
         int done, error;                /* what came of it */
         enum overlay_call call;
+        size_t layer;                   /* that it was about, from 1 on; 0: none */
         int ret_fd;                     /* from mount(2) on: the overlay, detached, in the descriptor table that is shared */
 };
 

@@ -108,7 +108,9 @@ static int map_refused(const struct source_result *result, const char *path, str
                 return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path,
                                  "%s %s: its file system, or one mounted below it, takes no id mapping", call, path);
         return error_set(reterr, result->error, INITSYNC_STAGE_MOUNT, call, path, "%s %s: id mapping%s", call, path,
-                         result->error == -EPERM ? " (needs CAP_SYS_ADMIN over the file system's and the map's user namespace)" : "");
+                         result->error != -EPERM ? "" : result->call == SOURCE_OPEN_TREE_ATTR
+                         ? " (needs CAP_SYS_ADMIN over the file system's and the map's user namespace)"
+                         : " (id-mapped already, or no CAP_SYS_ADMIN over the file system's and the map's user namespace)");
 }
 
 int request_error(const struct source_result *result, const struct source_request *request, const char *path,

@@ -17,7 +17,7 @@
 static void failed(struct initsync_parent *parent, int r, const char *call, const char *path, const char *what) {
         struct initsync_error error;
 
-        error_set(&error, r, INITSYNC_STAGE_MOUNT, call, path, "%s", what);
+        error_set(&error, r, INITSYNC_STAGE_MOUNT, call, path, "%s: %s", what, call);
         parent_fail(parent, &error, BLAME_NOBODY);
 }
 

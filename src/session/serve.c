@@ -336,7 +336,7 @@ void parent_mount_task(struct initsync_parent *parent) {
         if (gone != -ESRCH)
                 error_set(&error, gone, INITSYNC_STAGE_MOUNT, "recvmsg", NULL, "hearing of the mount task");
         else if (r < 0)
-                error_set(&error, r, INITSYNC_STAGE_MOUNT, call, NULL, "the mount task ended");
+                error_set(&error, r, INITSYNC_STAGE_MOUNT, call, NULL, "the mount task ended: %s", call);
         else
                 error_say(&error, -ESRCH, INITSYNC_STAGE_MOUNT, NULL, NULL, "the mount task was killed from outside");
         parent_fail(parent, &error, BLAME_NOBODY);

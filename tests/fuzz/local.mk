@@ -21,7 +21,7 @@ else
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 LDFLAGS_OF_FUZZERS =
-FUZZ_MAIN = tests/fuzz/plain.c
+FUZZ_MAIN = tests/fuzz/plain.c tests/support/bytes.h tests/support/random.c
 endif
 
 FUZZ_COMMON = tests/fuzz/fuzz.h tests/fuzz/peer.c tests/fuzz/peer.h
@@ -52,4 +52,4 @@ tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_OF_FUZZERS)
 tests_fuzz_fuzz_config_LDADD = $(FUZZ_TOOL) libcore.la $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)
 tests_fuzz_fuzz_config_DEPENDENCIES = $(FUZZ_TOOL) libcore.la
 
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/json.dict tests/fuzz/plain.c
+EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus tests/fuzz/config.dict tests/fuzz/json.dict tests/fuzz/plain.c

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PLAIN(type) "{\"type\":\"" type "\",\"flags\":0}"
@@ -128,4 +129,11 @@ int peer_fds(void) {
                 n++;
         closedir(directory);
         return n;
+}
+
+int64_t peer_now(void) {
+        struct timespec time;
+
+        clock_gettime(CLOCK_MONOTONIC, &time);
+        return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }

@@ -20,4 +20,7 @@ int peer_receive(int socket);
 /* peer_fds() - how many descriptors this process has */
 int peer_fds(void);
 
+/* peer_now() - milliseconds of CLOCK_MONOTONIC */
+int64_t peer_now(void);
+
 #endif /* FUZZ_PEER_H */

@@ -3,14 +3,14 @@
  * A fuzzer without libFuzzer: its corpus, then for a while mutations of that, from INITSYNC_SEED. Prints TAP. With files as arguments:
  * these, once, for looking into a crash.
  */
-#include "fuzz.h"
+#include "peer.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include "../support/bytes.h"
 
 #define INPUTS 4096
 #define MOST (1 << 17)
@@ -24,11 +24,7 @@ static size_t n_inputs;
 
 static uint64_t state;
 static uint32_t random_number(void) {
-        uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
-
-        z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-        return (uint32_t)(z >> 32);
+        return bytes_random(&state);
 }
 
 static int load(int directory, const char *name) {
@@ -118,16 +114,8 @@ static void mutate(void) {
         run(data, n);
 }
 
-static int64_t now(void) {
-        struct timespec time;
-
-        clock_gettime(CLOCK_MONOTONIC, &time);
-        return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 int main(int argc, char **argv) {
-        const char *seed = getenv("INITSYNC_SEED");
-        int64_t end = now() + (getenv("INITSYNC_LONG") ? 60000 : MUTATE_MS);
+        int64_t end = peer_now() + (getenv("INITSYNC_LONG") ? 60000 : MUTATE_MS);
         FILE *tap = fdopen(dup(STDOUT_FILENO), "w");    /* a fuzzer may silence stdout */
         unsigned long runs = 0;
         size_t i;
@@ -139,15 +127,15 @@ int main(int argc, char **argv) {
         } else {
                 load_corpus();
         }
-        state = seed && strcmp(seed, "random") == 0 ? (uint64_t)time(NULL) : seed ? strtoull(seed, NULL, 0) : 1;
-        fprintf(tap, "# INITSYNC_SEED=%llu\n1..2\n", (unsigned long long)state);
+        state = bytes_seed();
+        fprintf(tap, "1..2\n");
         fflush(tap);
         run((const uint8_t *)"", 0);
         for (i = 0; i < n_inputs; i++)
                 run(inputs[i].data, inputs[i].n);
         fprintf(tap, "%s 1 - %s: %zu inputs\n", n_inputs ? "ok" : "not ok", fuzz_name, n_inputs);
         fflush(tap);
-        while (argc == 1 && n_inputs && now() < end) {
+        while (argc == 1 && n_inputs && peer_now() < end) {
                 mutate();
                 runs++;
         }

@@ -30,7 +30,7 @@ static const struct {
         { "ok", 0 }, { "EACCES", EACCES }, { "EAGAIN", EAGAIN }, { "EBADF", EBADF }, { "EBUSY", EBUSY }, { "EINTR", EINTR },
         { "EINVAL", EINVAL }, { "EIO", EIO }, { "EMFILE", EMFILE }, { "ENFILE", ENFILE }, { "ENOENT", ENOENT },
         { "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC }, { "ENOSYS", ENOSYS }, { "ENOTTY", ENOTTY },
-        { "EOPNOTSUPP", EOPNOTSUPP }, { "EPERM", EPERM }, { "ESRCH", ESRCH },
+        { "ENOPROTOOPT", ENOPROTOOPT }, { "EOPNOTSUPP", EOPNOTSUPP }, { "EPERM", EPERM }, { "ESRCH", ESRCH },
 };
 
 static unsigned parse_action(const char *text) {

@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "file.h"
+#include "loop.h"
 #include "namespace.h"
 
 int file_read(const char *path, char *to, size_t size) {
@@ -63,7 +64,7 @@ const char *make_file(const char *path, uid_t uid) {
 
 const char *make_tmpfs(const char *path) {
         make_dir(path);
-        assert(mount("test", path, "tmpfs", 0, "mode=755") == 0);
+        assert(scratch_mount(path) == 0);
         return path;
 }
 

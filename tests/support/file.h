@@ -24,7 +24,7 @@ const char *make_dir(const char *path);
 /** make_file() - an empty file, owned by @uid and its group of the same number; returns @path */
 const char *make_file(const char *path, uid_t uid);
 
-/** make_tmpfs() - mkdir and mount; returns @path */
+/** make_tmpfs() - mkdir and mount, what takes id maps: see scratch_mount(); returns @path */
 const char *make_tmpfs(const char *path);
 
 /** make_mounts() - a tree of @n (8192 or more) mounts at the new directory @path; one more fits at "last" in it */

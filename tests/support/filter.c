@@ -2,10 +2,12 @@
 #include "support.h"
 #include "filter.h"
 
+#include <endian.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #ifndef SECCOMP_FILTER_FLAG_NEW_LISTENER
@@ -41,6 +43,23 @@ int filter_only(const int *numbers, size_t n) {
         }
         code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
         return load(code, at, 0);
+}
+
+/* The low half of the flags, which is all that there is of them. */
+#define LOUD(number, arg)                                                                                               \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(arg)),             \
+                BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MSG_NOSIGNAL, 1, 0),                                                 \
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EDOM), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define ARGUMENT(n) (offsetof(struct seccomp_data, args[n]) + (__BYTE_ORDER == __BIG_ENDIAN ? 4 : 0))
+
+int filter_loud_sends(void) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                LOUD(SYS_sendmsg, 2), LOUD(SYS_sendmmsg, 3), LOUD(SYS_sendto, 3),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+
+        return load(code, sizeof(code) / sizeof(code[0]), 0);
 }
 
 int filter_kills_nobody(void) {

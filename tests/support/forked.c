@@ -27,9 +27,11 @@ void forked_skip(const char *format, ...) {
 }
 
 static void run(const struct forked *test) {
+        const char *patience = getenv("INITSYNC_PATIENCE");
         static char before[16384], after[16384];
 
-        alarm(SECONDS);
+        /* An emulated processor needs more. */
+        alarm(SECONDS * (patience ? (unsigned)atoi(patience) : 1));
         namespace_again();
         if (test->flags & FORKED_OLD)
                 deny_call(NR_open_tree_attr, ENOSYS);

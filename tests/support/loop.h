@@ -11,4 +11,15 @@
  */
 const char *loop_mount(const char *type, const char *at);
 
+/*
+ * scratch_mount() - an empty file system that takes id maps, at the directory @at: a tmpfs; before Linux 6.3, whose tmpfs takes
+ * none, for root an ext4 in memory
+ *
+ * Return: 0 or -1 with errno
+ */
+int scratch_mount(const char *at);
+
+/* scratch_takes_maps() - does what is mounted at @at? */
+int scratch_takes_maps(const char *at);
+
 #endif

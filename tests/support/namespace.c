@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include "file.h"
+#include "loop.h"
 #include "namespace.h"
 
 /* Programs that a test executes find the directory here. */
@@ -42,7 +43,7 @@ void namespace_map(unsigned uid, unsigned gid) {
 void namespace_again(void) {
         assert(unshare(CLONE_NEWNS) == 0);
         assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-        assert(mount("test", namespace_dir(), "tmpfs", 0, "mode=755") == 0);
+        assert(scratch_mount(namespace_dir()) == 0);
 }
 
 void namespace_ordinary(void) {
@@ -86,7 +87,7 @@ void namespace_enter(void) {
         if (make_directory() < 0)
                 skip_all("no directory to mount on");
         assert(setenv(VARIABLE, directory, 1) == 0);
-        assert(mount("test", directory, "tmpfs", 0, "mode=755") == 0);
+        assert(scratch_mount(directory) == 0);
 }
 
 /* A directory of this very name in the host's table is one that a test let out. */

@@ -61,6 +61,10 @@ void source_fails(const char *path, const struct initsync_idmap *map, uint64_t f
         assert(strcmp(error.path, path) == 0 && strstr(error.text, path));
 }
 
+const char *source_mapped_by(void) {
+        return initsync_feature("open_tree_attr") == 1 ? "open_tree_attr" : "mount_setattr";
+}
+
 void source_put(int fd, const char *at) {
         int target = open(at, O_PATH | O_CLOEXEC);
 

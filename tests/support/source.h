@@ -20,6 +20,9 @@ void source_fails(const char *path, const struct initsync_idmap *map, uint64_t f
 void source_fails_as(const struct initsync_mount *mount, int code, const char *call, const char *word,
                      struct initsync_error *error);
 
+/** source_mapped_by() - the call that maps: open_tree_attr; mount_setattr before Linux 6.15 */
+const char *source_mapped_by(void);
+
 /** source_put() - attach it to the directory or file @at */
 void source_put(int fd, const char *at);
 

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""The tests, without each of the newer system calls: `make check-missing`.
+
+Calls that others can stand in for are taken away one at a time and then all at once, answered as an older kernel does and with EPERM, as
+a container's filter does: each test given (a file below the build directory, or with .py or .sh below the source) must pass
+or skip itself. Calls that safety stands on are taken from `syncdemo run`: it either works or ends with one line that names the call, and
+leaves nothing. Prints TAP, a line for each test without each call. tests/fault-kernel does the same to a conversation of the library.
+
+What a test may fail at is in tests/missing/refused. MISSING='statmount openat2' chooses calls; "all" is those of the first kind together.
+"""
+import fnmatch
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True  # the source tree may be read-only
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(HERE, "..", "..")))
+DENY = os.path.join(BUILD, "tests", "support", "deny-syscall")
+IOCTL, SETSOCKOPT, MEMFD_CREATE, CLONE3 = 16, 54, 319, 435      # of x86_64; the others are everywhere the same
+
+# What has a fallback: (name, what is denied, what an older kernel says)
+FALLBACK = (
+    ("open_tree_attr", ("467",), "ENOSYS"),
+    ("statmount", ("457",), "ENOSYS"),
+    ("listmount", ("458",), "ENOSYS"),
+    ("close_range", ("436",), "ENOSYS"),
+    ("PIDFD_GET_NAMESPACE", tuple("%d/1=%d" % (IOCTL, 0xFF01 + n) for n in range(10)), "ENOTTY"),
+    ("PIDFD_GET_INFO", ("%d/1=%d" % (IOCTL, 0xC040FF0B),), "ENOTTY"),
+    ("SO_PASSRIGHTS", ("%d/2=83" % SETSOCKOPT,), "ENOPROTOOPT"),
+    ("MFD_EXEC", ("%d/1=%d" % (MEMFD_CREATE, 0x13), "%d/1=%d" % (MEMFD_CREATE, 0x11)), "EINVAL"),
+)
+# What has none, for safety's sake, or because the C library's threads have none either (clone3 answered by EPERM).
+REFUSED = (("clone3", CLONE3), ("openat2", 437), ("open_tree", 428), ("move_mount", 429), ("fsopen", 430), ("fsconfig", 431), ("fsmount", 432),
+           ("mount_setattr", 442), ("pidfd_open", 434), ("pidfd_send_signal", 424), ("pidfd_getfd", 438))
+
+
+class Report:
+    def __init__(self):
+        self.number = self.failed = self.passed = self.skipped = 0
+        with open(os.path.join(HERE, "refused"), encoding="utf-8") as file:
+            lines = [re.split(r"\s\s+", line.strip(), maxsplit=3) for line in file if line.strip() and line[0] != "#"]
+        self.rows = [(calls.split(","), test, name) for calls, test, name, _ in lines]
+
+    def may_fail(self, call, test, line):
+        name = re.sub(r"^not ok \d+ -? ?", "", line)
+        return any(call in row[0] and test == row[1] and fnmatch.fnmatchcase(name, row[2] + "*") for row in self.rows)
+
+    def __call__(self, problems, what, notes=()):
+        self.number += 1
+        self.failed += bool(problems)
+        print("%s %d - %s" % ("not ok" if problems else "ok", self.number, what))
+        for line in [*problems, *notes]:
+            print("#   " + line)
+        sys.stdout.flush()
+
+
+def run(command, denied, timeout, env=None):
+    process = subprocess.Popen([DENY, denied, "--", *command], cwd=BUILD, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, errors="replace", env=env)
+    out, err = process.communicate(timeout=timeout)
+    return process.returncode, out, err
+
+
+def one_test(report, test, call, answer, denied):
+    source = os.path.join(SOURCE, test)
+    command = {".py": [sys.executable, source], ".sh": ["sh", source]}.get(test[-3:], [os.path.join(BUILD, test)])
+    code, out, err = run(["sh", os.path.join(SOURCE, "tests", "run-tap.sh"), *command], denied, 1200)
+    bad = [line for line in out.splitlines() if line.startswith("not ok")]
+    wrong = [line for line in bad if not report.may_fail(call, test, line)]
+    skips = [line for line in out.splitlines() if re.match(r"(ok \d+|1\.\.0) .*# ?SKIP", line)]
+    report.passed += len(re.findall(r"^ok \d+", out, re.MULTILINE)) - len(skips)
+    report.skipped += len(skips)
+    if code != 0 and not bad:
+        wrong.append("status %d" % code)
+    if wrong:
+        wrong += (out + err).splitlines()[-60:]
+    report(wrong, "without %s (%s): %s" % (call, answer, test), skips)
+
+
+def with_fallback(report, tests, wanted):
+    sets = [(call[0], [call]) for call in FALLBACK if not wanted or call[0] in wanted]
+    if not wanted or "all" in wanted:
+        sets.append(("all", FALLBACK))
+    for name, calls in sets:
+        for error in (None, "EPERM"):
+            for test in tests:
+                denied = ",".join("%s:%s" % (part, error or older) for _, parts, older in calls for part in parts)
+                one_test(report, test, name, error or "older kernel", denied)
+
+
+# ---- what has no fallback ---------------------------------------------------------
+
+def make_bundle(place):
+    busybox = shutil.which("busybox")
+    rootfs = os.path.join(place, "rootfs")
+    for name in ("bin", "mnt", "proc"):
+        os.makedirs(os.path.join(rootfs, name))
+    os.makedirs(os.path.join(place, "data"))
+    shutil.copy(busybox, os.path.join(rootfs, "bin", "sh"))
+    ids = [{"containerID": 0, "hostID": 100000, "size": 1}]
+    config = {"ociVersion": "1.0.2", "root": {"path": "rootfs"},
+              "process": {"args": ["/bin/sh", "-c", "echo started"], "cwd": "/", "user": {"uid": 0, "gid": 0}},
+              "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+                         {"destination": "/mnt", "type": "bind", "source": place + "/data", "options": ["bind"],
+                          "uidMappings": ids, "gidMappings": ids}],
+              "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}]}}
+    with open(os.path.join(place, "config.json"), "w", encoding="utf-8") as file:
+        json.dump(config, file)
+
+
+def outside():
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return file.read(), sorted(os.listdir("/tmp"))
+
+
+def refuses(report, place, name, number, answer):
+    libs = os.path.join(BUILD, ".libs")
+    tool = os.path.join(libs, "syncdemo") if os.path.exists(os.path.join(libs, "syncdemo")) else os.path.join(BUILD, "syncdemo")
+    before = outside()[0]
+    code, out, err = run([tool, "run", "--bundle", place, "missing"], "%d:%s" % (number, answer), 30,
+                         dict(os.environ, LD_LIBRARY_PATH=libs))
+    problems = []
+    if code == 0:
+        if (out, err) != ("started\n", ""):
+            problems.append("status 0, and %r %r" % (out, err))
+    elif code != 1 or out or err.count("\n") != 1 or not err.startswith("syncdemo: ") or name not in err:
+        problems.append("status %d, %r, expected one line that names the call: %r" % (code, out, err))
+    if outside()[0] != before:
+        problems.append("a mount is left")
+    report(problems, "without %s (%s): syncdemo run %s" % (name, answer, "works" if code == 0 else "refuses"),
+           err.splitlines())
+
+
+def without_fallback(report, wanted):
+    place = tempfile.mkdtemp(prefix="missing-")
+    os.chmod(place, 0o755)
+    try:
+        make_bundle(place)
+        for name, number in REFUSED:
+            for answer in ("ENOSYS", "EPERM"):
+                if not wanted or name in wanted:
+                    refuses(report, place, name, number, answer)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def main(tests):
+    if os.uname().machine != "x86_64" or os.geteuid() != 0 or not shutil.which("busybox"):
+        print("1..0 # SKIP needs root, busybox and x86_64")
+        return 0
+    report, wanted = Report(), os.environ.get("MISSING", "").split()
+    without_fallback(report, wanted)
+    with_fallback(report, tests, wanted)
+    print("1..%d" % report.number)
+    print("# %d results passed, %d skipped; %d of %d runs failed" % (report.passed, report.skipped, report.failed, report.number))
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
