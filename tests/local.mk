@@ -177,6 +177,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/loop.h \
 	tests/support/namespace.c \
 	tests/support/namespace.h \
+	tests/support/nursery.c \
+	tests/support/nursery.h \
 	tests/support/oracle.c \
 	tests/support/oracle.h \
 	tests/support/place.c \

@@ -17,6 +17,9 @@ extern const struct initsync_idmap handshake_map[1];
 /* Called, where they are set, in either process when all but the library has what it needs. */
 extern void (*handshake_in_child)(void), (*handshake_in_parent)(void);
 
+/* Makes the child elsewhere, with this socket: its pid. NULL: it is forked here. */
+extern int (*handshake_fork)(struct handshake *handshake, int socket);
+
 struct initsync_mount handshake_mount(int path, int mapped);
 
 /* handshake_requests() - what is asked for; how many */
