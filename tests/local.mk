@@ -120,6 +120,7 @@ PYTHON_TESTS = \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
 	tests/tool-terminal.py \
+	tests/tool-traced.py \
 	tests/tool-tty.py \
 	tests/tool-user.py
 

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include "cleanup.h"
+#include "dumpable.h"
 #include "launch.h"
 #include "say.h"
 
@@ -83,8 +84,8 @@ static pid_t between(const struct bundle *bundle, const struct joined *joined, s
         _exit(0);
 }
 
-pid_t launch(const struct bundle *bundle, const struct joined *joined, struct kernel_clone_args *args, bool *ret_late_time,
-             struct initsync_error *reterr) {
+static pid_t make(const struct bundle *bundle, const struct joined *joined, struct kernel_clone_args *args, bool *ret_late_time,
+                  struct initsync_error *reterr) {
         struct kernel_clone_args plain = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
         _cleanup_(unmap) struct outcome *outcome = NULL;
         pid_t pid;
@@ -118,4 +119,15 @@ pid_t launch(const struct bundle *bundle, const struct joined *joined, struct ke
         if (outcome->pid < 0)
                 *reterr = outcome->error;
         return outcome->pid;
+}
+
+pid_t launch(const struct bundle *bundle, const struct joined *joined, struct kernel_clone_args *args, bool *ret_late_time,
+             struct initsync_error *reterr) {
+        /* It is in sight of all in a PID namespace that exists from its birth on, before it could see to that itself. */
+        bool hidden = dumpable_hide();
+        pid_t pid = make(bundle, joined, args, ret_late_time, reterr);
+
+        if (pid != 0)
+                dumpable_show(hidden);
+        return pid;
 }

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "console.h"
+#include "dumpable.h"
 #include "foreground.h"
 #include "kernel.h"
 #include "layers.h"
@@ -189,8 +190,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         if (r == 0)
                 r = signals_open(&signal_fd, reterr);
         if (r == 0) {
-                /* Behind hooks of the image init is not to be traced, by an ordinary user's tool neither. */
-                job.seccomp_fd = options->seccomp_fd || bundle->hooks[HOOK_START_CONTAINER].n > 0;
+                /* By then init is not to be traced, by an ordinary user's tool neither. */
+                job.seccomp_fd = options->seccomp_fd || (bundle->filter.notify && !dumpable_reached());
                 how.child_flags = job.seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0;
                 r = spawn(spawned, bundle, &how, reterr);
         }
