@@ -12,6 +12,7 @@ UNIT_TESTS = \
 	tests/test-encode \
 	tests/test-error \
 	tests/test-exec-storm \
+	tests/test-hook \
 	tests/test-idmap \
 	tests/test-json-differential \
 	tests/test-message \
@@ -216,6 +217,9 @@ TOOL_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/include -I$(top_srcdir)/tool
 	$(CMOCKA_CFLAGS)
 tests_test_relay_SOURCES = tests/test-relay.c tools/relay.c tools/relay.h
 tests_test_relay_CPPFLAGS = $(TOOL_CPPFLAGS)
+tests_test_hook_SOURCES = tests/test-hook.c tools/hook.c tools/hook.h tools/hook_keeper.c tools/hook_sweep.c tools/reap.c \
+	tools/reap.h tools/say.c tools/say.h tools/signals.c tools/signals.h
+tests_test_hook_CPPFLAGS = $(TOOL_CPPFLAGS)
 tests_test_console_SOURCES = tests/test-console.c $(CONSOLE_SOURCES)
 tests_test_console_CPPFLAGS = $(TOOL_CPPFLAGS)
 tests_root_console_SOURCES = tests/root-console.c $(CONSOLE_SOURCES)

@@ -5,11 +5,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include "cleanup.h"
 #include "dumpable.h"
 #include "launch.h"
+#include "reap.h"
 #include "say.h"
+
+#define BETWEEN_MS 10000        /* for a few system calls, on a busy machine */
 
 /* In memory that all three processes share. */
 struct outcome {
@@ -113,8 +115,7 @@ static pid_t make(const struct bundle *bundle, const struct joined *joined, stru
                 return fault_call(reterr, pid, "clone3", NULL);
         if (pid == 0)
                 return between(bundle, joined, *args, ret_late_time, outcome);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                continue;
+        reap(pid, BETWEEN_MS, NULL);
         *(int *)(uintptr_t)args->pidfd = outcome->pidfd;
         if (outcome->pid < 0)
                 *reterr = outcome->error;
