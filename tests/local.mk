@@ -120,6 +120,7 @@ PYTHON_TESTS = \
 	tests/tool-seal.py \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
+	tests/tool-silent.py \
 	tests/tool-terminal.py \
 	tests/tool-traced.py \
 	tests/tool-tty.py \
@@ -312,6 +313,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/hung_fuse.py \
 	tests/peer/mapping_fuse.py \
 	tests/peer/parent.py \
+	tests/peer/silent_fuse.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
 	tests/support/box.py \
