@@ -60,9 +60,12 @@ static int converse(struct initsync_parent *parent, struct parent_job *job, cons
                 r = parent_dispatch(parent, job, reterr);
         } while (r > 0 && number == 0);
         hooks_stop(&job->hooks);
+        /* It may have come while a callback waited, and ended that. */
+        if (r == -EINTR && number == 0)
+                number = signals_next(signal_fd);
         if (r == 0 && number)
                 spawn_signal(spawned, number);
-        return r > 0 ? number : r;
+        return r > 0 || (r == -EINTR && number) ? number : r;
 }
 
 /*

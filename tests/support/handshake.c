@@ -19,7 +19,7 @@
 #include "process.h"
 
 char handshake_path[HANDSHAKE_PATHS][128];
-const struct initsync_idmap handshake_map[1] = { { 0, 0, 1 } };
+const struct initsync_idmap handshake_map[2] = { { 0, 0, 1 }, { 1, 0, 1 } };
 #define BUSY_US 200000
 
 int handshake_patience = 1;
