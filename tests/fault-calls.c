@@ -132,6 +132,7 @@ static int has_words(const struct fault_site *site, int error, const struct hand
                 "stat_mount", "mount_id",       /* of a diagnosis, which then says less */
                 "is_detached_directory", "is_detached_file",    /* "is no detached mount" */
                 "wait_for_room",        /* a part of the send */
+                "process_wait",         /* as if the time were over */
                 "become", "make_place", /* of taking credentials, of attaching */
                 "fd_dup",               /* "RLIMIT_NOFILE" */
         };

@@ -344,6 +344,7 @@ const struct fault_scene fault_scenes[] = {
         { "freed at once", 0, scene_freed, 0, 0, { { 0 } } },
         { "a silent child", 0, scene_silent, 0, 1, { { 0 } } },
         { "an overlay", 0, scene_overlay, 0, 0, { { 0 } } },
+        { "an overlay, whose helper takes long", 0, scene_overlay, 0, 0, { { "ppoll", "process_wait", FAULT_ZERO, 0, 0 } } },
         { "an overlay, Linux 6.12", 0, scene_overlay, 0, 0, { { "fsconfig", "add_layers", EBADF, 0, 0 } } },
         { "an overlay, refused", 0, scene_overlay, 0, 0, { { "fsconfig", "add_layers", EPERM, 0, 0 } } },
         { "an overlay, read-only", 0, scene_overlay_plain, 0, 0, { { 0 } } },

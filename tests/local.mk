@@ -55,6 +55,7 @@ ROOT_TESTS = \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
 	tests/root-overlay \
+	tests/root-overlay-hung \
 	tests/root-seal \
 	tests/root-session \
 	tests/root-session-many \
