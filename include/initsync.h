@@ -322,7 +322,7 @@ int initsync_parent_child_status(const struct initsync_parent *parent, int *ret_
  */
 struct initsync_parent *initsync_parent_free(struct initsync_parent *parent);
 
-/** initsync_abandoned() - how many mount requests of this process hang, after their parent was freed, at this moment */
+/** initsync_abandoned() - how many tasks of this process hang, of a mount request say, after their parent was freed, at this moment */
 unsigned initsync_abandoned(void);
 
 /*
@@ -524,12 +524,12 @@ struct initsync_overlay {
  * mount namespace of a helper process. A mapped overlay with @upper is created by a helper process in any case, since
  * overlayfs writes with the credentials of its creator; that costs as much as fork(2) of the caller does. The caller's own
  * credentials and its dumpability stay as they are. Each layer is a descriptor until the overlay is there. The call may take
- * as long as the file servers of the layers do.
+ * as long as the file servers of the layers do, the helper process 10 s: if it hangs then, initsync_abandoned() counts it.
  *
  * Return: 0; -EINVAL, -ERANGE, -E2BIG for a wrong @overlay, in @reterr which field; the errors of initsync_mount_open() for
  * a layer, and of initsync_userns_open(); -EXDEV for @upper and @work that are not on one mount; -EROFS for an upper layer
- * that the kernel cannot write to; -ESRCH when the helper process was killed from outside; -EMFILE; -EPERM without the right
- * to mount; else what the kernel says to fsopen(2), fsconfig(2), fsmount(2) or mount(2), with its own words in @reterr.
+ * that the kernel cannot write to; -ESRCH when the helper process was killed from outside; -ETIMEDOUT when it hung; -EMFILE;
+ * -EPERM without the right to mount; else what the kernel says to fsopen(2), fsconfig(2), fsmount(2) or mount(2), with its own words in @reterr.
  */
 int initsync_overlay_open(const struct initsync_overlay *overlay, int *ret_fd, struct initsync_error *reterr);
 

@@ -312,15 +312,16 @@ static void test_at_random(void **state) {
         (void)state;
         seed = given && *given >= '0' && *given <= '9' ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
         printf("# INITSYNC_SEED=%llu\n", (unsigned long long)seed);
-        for (i = 0; i < n; i++) {
+        /* Some come too late, for whom there is nobody any more. */
+        for (i = 0; killed < n && i < 8 * n; i++) {
                 wrong += kill_somebody(i, &one);
                 killed += (unsigned)one;
                 if (i % 256 == 255)
                         wrong += namespaces();
         }
         wrong += namespaces();
-        printf("# %u rounds, %u kills, in %d ms\n", n, killed, (int)(duo_now() - start));
-        assert_true(killed > n / 4);
+        printf("# %u rounds, %u kills, in %d ms\n", i, killed, (int)(duo_now() - start));
+        assert_int_equal(killed, n);
         assert_int_equal(wrong, 0);
 }
 

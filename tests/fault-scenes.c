@@ -2,6 +2,7 @@
 #include "support/support.h"
 #include "fault-scenes.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -243,6 +244,19 @@ static void scene_overlay(struct handshake *handshake) {
                 close(fd);
 }
 
+/* The first of a PID namespace whose /proc is not mounted makes one of its own. */
+static void scene_own_proc(struct handshake *handshake) {
+        long pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+        int status;
+
+        assert(pid >= 0);
+        if (pid == 0) {
+                scene_userns(handshake);
+                _exit(0);
+        }
+        assert(waitpid((pid_t)pid, &status, 0) == pid && status == 0);
+}
+
 static void seal(struct handshake *handshake, enum initsync_seal how) {
         struct initsync_error error;
         int fd, r;
@@ -314,6 +328,7 @@ const struct fault_scene fault_scenes[] = {
           { { "sendmsg", "sender_send", ENOBUFS, 0, 0 } } },
         { "features", 0, scene_features, 0, 0, { { 0 } } },
         { "user namespaces", 0, scene_userns, 0, 0, { { 0 } } },
+        { "user namespaces, no /proc", 0, scene_own_proc, 0, 0, { { 0 } } },
         { "user namespaces, one group", 0, scene_userns, 0, 0, { { "write", "write_map", EPERM, 2, 1 } } },
         { "mounts without a conversation", 0, scene_mount_open, 0, 0, { { 0 } } },
         { "attaching", 0, scene_attach, 0, 0, { { 0 } } },
@@ -329,6 +344,7 @@ const struct fault_scene fault_scenes[] = {
         { "freed at once", 0, scene_freed, 0, 0, { { 0 } } },
         { "a silent child", 0, scene_silent, 0, 1, { { 0 } } },
         { "an overlay", 0, scene_overlay, 0, 0, { { 0 } } },
+        { "an overlay, whose helper takes long", 0, scene_overlay, 0, 0, { { "ppoll", "process_wait", FAULT_ZERO, 0, 0 } } },
         { "an overlay, Linux 6.12", 0, scene_overlay, 0, 0, { { "fsconfig", "add_layers", EBADF, 0, 0 } } },
         { "an overlay, refused", 0, scene_overlay, 0, 0, { { "fsconfig", "add_layers", EPERM, 0, 0 } } },
         { "an overlay, read-only", 0, scene_overlay_plain, 0, 0, { { 0 } } },
@@ -336,6 +352,8 @@ const struct fault_scene fault_scenes[] = {
           { { "openat2", "procfs_open_pid", EACCES, 0, 0 } } },
         { "sealed by an overlay", 0, scene_seal_overlay, 0, 0, { { 0 } } },
         { "sealed in memory", 0, scene_seal_memfd, 0, 0, { { 0 } } },
+        { "sealed in memory, from where sendfile cannot read", 0, scene_seal_memfd, 0, 0, { { "sendfile", NULL, EINVAL, 0, 0 } } },
+        { "a long request, and two maps", HANDSHAKE_LONG | HANDSHAKE_NO_SECCOMP, NULL, 0, 0, { { 0 } } },
         { "the other side is runc", 0, scene_plain_open, 0, 0, { { 0 } } },
 };
 const int fault_n_scenes = (int)(sizeof(fault_scenes) / sizeof(fault_scenes[0]));

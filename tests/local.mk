@@ -12,6 +12,7 @@ UNIT_TESTS = \
 	tests/test-encode \
 	tests/test-error \
 	tests/test-exec-storm \
+	tests/test-hook \
 	tests/test-idmap \
 	tests/test-json-differential \
 	tests/test-message \
@@ -54,6 +55,7 @@ ROOT_TESTS = \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
 	tests/root-overlay \
+	tests/root-overlay-hung \
 	tests/root-seal \
 	tests/root-session \
 	tests/root-session-many \
@@ -120,7 +122,9 @@ PYTHON_TESTS = \
 	tests/tool-seal.py \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
+	tests/tool-silent.py \
 	tests/tool-terminal.py \
+	tests/tool-traced.py \
 	tests/tool-tty.py \
 	tests/tool-user.py
 
@@ -178,6 +182,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/loop.h \
 	tests/support/namespace.c \
 	tests/support/namespace.h \
+	tests/support/nursery.c \
+	tests/support/nursery.h \
 	tests/support/oracle.c \
 	tests/support/oracle.h \
 	tests/support/place.c \
@@ -215,6 +221,9 @@ TOOL_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/include -I$(top_srcdir)/tool
 	$(CMOCKA_CFLAGS)
 tests_test_relay_SOURCES = tests/test-relay.c tools/relay.c tools/relay.h
 tests_test_relay_CPPFLAGS = $(TOOL_CPPFLAGS)
+tests_test_hook_SOURCES = tests/test-hook.c tools/hook.c tools/hook.h tools/hook_keeper.c tools/hook_sweep.c tools/reap.c \
+	tools/reap.h tools/say.c tools/say.h tools/signals.c tools/signals.h
+tests_test_hook_CPPFLAGS = $(TOOL_CPPFLAGS)
 tests_test_console_SOURCES = tests/test-console.c $(CONSOLE_SOURCES)
 tests_test_console_CPPFLAGS = $(TOOL_CPPFLAGS)
 tests_root_console_SOURCES = tests/root-console.c $(CONSOLE_SOURCES)
@@ -328,6 +337,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/hung_fuse.py \
 	tests/peer/mapping_fuse.py \
 	tests/peer/parent.py \
+	tests/peer/silent_fuse.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
 	tests/support/box.py \

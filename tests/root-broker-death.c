@@ -47,6 +47,23 @@ static void reaped_from_outside(void) {
         joined_stop(&joined, -1);
 }
 
+/* It answers nothing then; the session's deadline ends it, and what was asked of it is pending until then. */
+static void stopped_from_outside(void) {
+        struct joined joined;
+        long start_ms;
+
+        joined_start(&joined, nothing);
+        assert(process_signal(joined_task(&joined), SIGSTOP) == 0);
+        usleep(20000);
+        assert(joined_post(&joined, NULL, "/etc") == 0);
+        usleep(50000);
+        assert(broker_pending(&joined.broker) == 1);
+        start_ms = milliseconds();
+        joined_stop(&joined, 5000);
+        assert(milliseconds() - start_ms < 1000 && initsync_abandoned() == 0);
+        assert(process_none());
+}
+
 static void child_is_dead(void) {
         const struct server_slot *slot;
         struct joined joined;
@@ -365,6 +382,7 @@ int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 FORKED(killed_from_outside, 0),
                 FORKED(reaped_from_outside, 0),
+                FORKED(stopped_from_outside, 0),
                 FORKED(child_is_dead, 0),
                 FORKED(nobody_receives, 0),
                 FORKED(embedder_is_killed, 0),

@@ -82,6 +82,32 @@ static void killed(void) {
         }
 }
 
+static void stop_helper(enum userns_stage at, int pid, int pidfd) {
+        siginfo_t info;
+
+        (void)pid;
+        if (at != when)
+                return;
+        calls++;
+        assert(sys_pidfd_send_signal(pidfd, SIGSTOP) == 0);
+        assert(sys_waitid(SYS_P_PIDFD, pidfd, &info, WSTOPPED | WNOWAIT | __WALL) == 0 && info.si_code == CLD_STOPPED);
+}
+
+/* It does nothing but be there, which it does stopped as well; it must be gone all the same. */
+static void stopped(void) {
+        long start = milliseconds();
+        int fd;
+
+        for (when = USERNS_CLONED; when <= USERNS_WRITTEN; when++) {
+                userns_test_stage = stop_helper;
+                calls = 0;
+                fd = open_one(NULL);
+                assert(fd >= 0 && calls > 0 && process_none());
+                close(fd);
+        }
+        assert(milliseconds() - start < 5000);
+}
+
 static void killed_and_reaped(void) {
         for (when = USERNS_CLONED; when <= USERNS_WRITTEN; when++) {
                 userns_test_stage = reap_helper;
@@ -219,6 +245,7 @@ static void helper_is_gone(void) {
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 FORKED(killed, 0),
+                FORKED(stopped, 0),
                 FORKED(killed_and_reaped, 0),
                 FORKED(number_of_a_stranger, FORKED_ROOT),
                 FORKED(covered_maps, 0),

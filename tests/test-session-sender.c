@@ -171,6 +171,81 @@ static void test_refused(void **state) {
         assert_int_equal(status, 0);
 }
 
+/* ---- what it uses is its own until it ends, whatever the child does meanwhile ---- */
+
+static int sender_pid(void) {
+        char text[32] = "";
+        FILE *file = fopen("/proc/thread-self/children", "re");
+        int n = file ? fscanf(file, "%31s", text) : 0;
+
+        if (file)
+                fclose(file);
+        return n == 1 ? atoi(text) : 0;
+}
+
+static int wait_for_fds(int n) {
+        int i;
+
+        for (i = 0; i < 5000 && support_fd_count() != n; i++)
+                usleep(1000);
+        return support_fd_count() == n;
+}
+
+/* A number that is free again while the sender may still use it could be anybody's. */
+static int is_slow(int socket, void *arg) {
+        int fds = support_fd_count(), pid;
+        struct initsync_child *child = begin(socket);
+        siginfo_t info;
+
+        (void)arg;
+        BARE_CHECK(child);
+        pid = sender_pid();
+        BARE_CHECK(pid > 1 && support_fd_count() == fds + 3);
+        BARE_CHECK(kill(pid, SIGSTOP) == 0);
+        BARE_CHECK(waitid(P_PID, (id_t)pid, &info, WSTOPPED | __WALL) == 0);
+        initsync_child_free(child);
+        BARE_CHECK(support_fd_count() == fds - 1 + 2);
+        BARE_CHECK(kill(pid, SIGCONT) == 0);
+        BARE_CHECK(wait_for_fds(fds - 1) && nobody_left());
+        return 0;
+}
+
+static void test_slow(void **state) {
+        static const char *const script[] = { "<" BARE_READY, BARE_RUN, "<eof", NULL };
+        int64_t ms;
+
+        (void)state;
+        assert_int_equal(play(is_slow, script, &ms), 0);
+}
+
+/* ---- a descriptor that cannot be sent: the parent, which expects it, hears why ---- */
+
+static int has_none(int socket, void *arg) {
+        struct initsync_child *child = begin(socket);
+        struct initsync_error error;
+
+        (void)arg;
+        BARE_CHECK(child);
+        BARE_CHECK(initsync_child_seccomp(child, 900, &error) == -EBADF);
+        BARE_CHECK(initsync_child_fail(child, &error) == 0);
+        initsync_child_free(child);
+        return 0;
+}
+
+static void test_told(void **state) {
+        struct duo duo;
+
+        (void)state;
+        duo_init(&duo);
+        duo.options.flags = INITSYNC_PARENT_SECCOMP_FD;
+        duo_start(&duo, has_none, NULL);
+        duo_run(&duo);
+        duo_failed(&duo, -EREMOTEIO, INITSYNC_STAGE_PEER, INITSYNC_STEP_SECCOMP, "Bad file descriptor");
+        assert_string_equal(duo_trace(&duo), "> procReady, < procRun, > procSeccomp, > procError");
+        duo_end(&duo);
+        assert_int_equal(duo.status, 0);
+}
+
 /* ---- where no process can be made, the child sends it itself ---- */
 
 static int has_no_sender(int socket, void *arg) {
@@ -243,6 +318,8 @@ int main(void) {
                 left_test(test_gives_up),
                 left_test(test_killed),
                 left_test(test_refused),
+                left_test(test_slow),
+                left_test(test_told),
                 left_test(test_no_sender),
                 left_test(test_outside),
         };

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include "cleanup.h"
 #include "hook.h"
 #include "kernel.h"
+#include "reap.h"
 #include "say.h"
 
 #define KEEPER_MS 3000          /* for a keeper to kill what it keeps; it takes a second at most */
@@ -20,9 +19,8 @@ static const char *const calls[] = {
         [HOOK_EXECVE] = "execve",
 };
 
-static void reap(struct hook_run *run) {
-        while (waitpid(run->keeper, NULL, 0) < 0 && errno == EINTR)
-                continue;
+static void finish(struct hook_run *run) {
+        reap(run->keeper, KEEPER_MS, NULL);
         run->keeper = 0;
         fd_closep(&run->lifeline);
         fd_closep(&run->report);
@@ -100,30 +98,31 @@ static int explain(const struct hook *hook, const struct hook_report *report, st
         return fault_call(reterr, -report->value, calls[report->call], hook->path);
 }
 
+/* It is a process of ours; but those of the container may be of the same user. */
+static bool makes_sense(const struct hook_report *report) {
+        return (unsigned)report->end <= HOOK_NOT_RUN && (unsigned)report->call <= HOOK_EXECVE && report->n <= HOOK_OUTPUT_MAX;
+}
+
 int hook_result(struct hook_run *run, const struct hook *hook, struct initsync_error *reterr) {
         struct hook_report report;
         ssize_t n;
 
+        memset(&report, 0, sizeof(report));
         do
                 n = read(run->report, &report, sizeof(report));
         while (n < 0 && errno == EINTR);
-        /* Somebody killed it: with it, the hook. */
-        if (n != sizeof(report)) {
+        /* Somebody killed it: with it, the hook. Or traces it, and had it say what it never says. */
+        if (n != sizeof(report) || !makes_sense(&report)) {
                 hook_kill(run);
                 return fault(reterr, -ECANCELED, "%s: the process that watches over it was killed", hook->path);
         }
-        reap(run);
+        finish(run);
         return explain(hook, &report, reterr);
 }
 
 void hook_kill(struct hook_run *run) {
-        struct pollfd wait = { .fd = run->report, .events = 0 };
-
         if (run->keeper <= 0)
                 return;
         fd_closep(&run->lifeline);
-        while (poll(&wait, 1, KEEPER_MS) < 0 && errno == EINTR)
-                continue;
-        kill(run->keeper, SIGKILL);     /* most often it has ended by now */
-        reap(run);
+        finish(run);
 }

@@ -75,8 +75,8 @@ struct hook_report {
         enum hook_end end;
         enum hook_call call;
         int value;
-        bool stuck;                     /* it was killed, and does not end */
-        bool cut;                       /* there was more output than this: */
+        uint8_t stuck;                  /* it was killed, and does not end */
+        uint8_t cut;                    /* there was more output than this: */
         size_t n;
         char output[HOOK_OUTPUT_MAX];
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <sched.h>
-#include <sys/prctl.h>
 #include "cleanup.h"
 #include "commands.h"
 #include "console.h"
 #include "container.h"
+#include "dumpable.h"
 #include "hooks.h"
 #include "init.h"
 #include "kernel.h"
@@ -50,7 +50,14 @@ static int fill_root(const struct bundle *bundle, int root, struct initsync_chil
         if (r < 0)
                 return fault_in(reterr, "procHooks");
         *ret_step = INITSYNC_STEP_PIVOT;
-        r = hooks_wait(bundle, HOOK_CREATE_CONTAINER, getpid(), root, lifeline, reterr);
+        /*
+         * At the latest: an ordinary user's runtime had to join our mount namespace until now. What follows is the image's:
+         * our descriptors, the conversation and the terminal of whoever started us, are none of its hooks'. execve(2) gives it
+         * back.
+         */
+        r = dumpable_end(reterr);
+        if (r == 0)
+                r = hooks_wait(bundle, HOOK_CREATE_CONTAINER, getpid(), root, lifeline, reterr);
         if (r == 0 && console >= 0)
                 r = console_make(bundle, root, console, ret_slave, reterr);
         if (r == 0)
@@ -107,14 +114,6 @@ static int become_ready(const struct bundle *bundle, struct initsync_child *chil
 /* Where, who and with what rights the program will be: they are the image's, and may do no more than it. */
 static int start_hooks(const struct bundle *bundle, mode_t mask, int lifeline, struct initsync_error *reterr) {
         umask(bundle->process.has_umask ? bundle->process.umask : mask);
-        if (bundle->hooks[HOOK_START_CONTAINER].n == 0)
-                return 0;
-        /*
-         * Our descriptors are none of theirs: in /proc/1/fd stand the conversation, and the terminal of whoever started us. Also
-         * behind the last one, which may have left something running: execve(2) gives it back.
-         */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return fault_call(reterr, -errno, "prctl", "config.json: hooks.startContainer");
         return hooks_wait(bundle, HOOK_START_CONTAINER, getpid(), -1, lifeline, reterr);
 }
 
@@ -229,7 +228,12 @@ static int start(const struct options *options, struct initsync_error *reterr) {
 int init_main(const struct options *options) {
         struct initsync_error error;
 
-        start(options, &error);
+        /* Whoever started us has made the namespaces that we are in, and reaches us all the same. */
+        if (dumpable_end(&error) == 0)
+                start(options, &error);
         say("%s", error.text);
+#ifdef __SANITIZE_ADDRESS__
+        dumpable_show(true);            /* LeakSanitizer sees no leak of a process that is not */
+#endif
         return 1;
 }

@@ -8,17 +8,18 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include "cleanup.h"
 #include "kernel.h"
 #include "keeper.h"
+#include "reap.h"
 #include "say.h"
 #include "sweep.h"
 
 #define SWEEP_MS 5000           /* what is killed and takes longer hangs in a system call, of a dead file server say */
 #define END_MS 8000             /* for it to sweep, on a busy machine */
 #define ANSWER_S 5
-#define ROUND_MS 1
+#define START_MS 10000
+#define ROUND_MS 50
 #define STUCK 1                 /* exit status */
 
 struct made {
@@ -141,6 +142,19 @@ static _Noreturn void keep(int fd, keeper_make *make, void *userdata) {
         _exit(sweep(SWEEP_MS) ? 0 : STUCK);
 }
 
+/* Until it has something to say. Others of the same user may stop it. */
+static int await(const struct keeper *keeper, struct initsync_error *reterr) {
+        struct pollfd wait = { .fd = keeper->fd, .events = POLLIN };
+        int left;
+
+        for (left = START_MS; left > 0; left -= ROUND_MS) {
+                if (poll(&wait, 1, ROUND_MS) > 0)
+                        return 0;
+                kill(keeper->pid, SIGCONT);
+        }
+        return fault(reterr, -ETIME, "clone3: no answer from a process of ours");
+}
+
 int keeper_start(struct keeper *keeper, keeper_make *make, void *userdata, pid_t *ret_pid,
                  int *ret_pidfd, struct initsync_error *reterr) {
         _cleanup_fd_ int theirs = -1;
@@ -161,6 +175,9 @@ int keeper_start(struct keeper *keeper, keeper_make *make, void *userdata, pid_t
         }
         keeper->pid = pid;
         fd_closep(&theirs);
+        r = await(keeper, reterr);
+        if (r < 0)
+                return r;
         r = receive_made(keeper->fd, ret_pidfd, reterr);
         if (r < 0)
                 return r;
@@ -179,24 +196,12 @@ int keeper_status(const struct keeper *keeper) {
         return 128 + SIGKILL;           /* and so was the keeper */
 }
 
-/* The container's processes may be of the same user, and stop it. */
 int keeper_end(struct keeper *keeper) {
-        const struct timespec round = { .tv_nsec = ROUND_MS * 1000000L };
-        int status = 0, left;
+        int status = 0;
 
         fd_closep(&keeper->fd);
-        if (keeper->pid <= 0)
-                return 0;
-        for (left = END_MS; left > 0 && waitpid(keeper->pid, &status, WNOHANG) == 0; left -= ROUND_MS) {
-                kill(keeper->pid, SIGCONT);
-                nanosleep(&round, NULL);
-        }
-        if (left <= 0) {
-                kill(keeper->pid, SIGKILL);
-                while (waitpid(keeper->pid, &status, 0) < 0 && errno == EINTR)
-                        continue;
+        if (keeper->pid > 0 && !reap(keeper->pid, END_MS, &status))
                 status = STUCK << 8;
-        }
         keeper->pid = 0;
         return WIFEXITED(status) && WEXITSTATUS(status) == STUCK ? -ETIME : 0;
 }

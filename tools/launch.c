@@ -5,10 +5,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include "cleanup.h"
+#include "dumpable.h"
 #include "launch.h"
+#include "reap.h"
 #include "say.h"
+
+#define BETWEEN_MS 10000        /* for a few system calls, on a busy machine */
 
 /* In memory that all three processes share. */
 struct outcome {
@@ -83,8 +86,8 @@ static pid_t between(const struct bundle *bundle, const struct joined *joined, s
         _exit(0);
 }
 
-pid_t launch(const struct bundle *bundle, const struct joined *joined, struct kernel_clone_args *args, bool *ret_late_time,
-             struct initsync_error *reterr) {
+static pid_t make(const struct bundle *bundle, const struct joined *joined, struct kernel_clone_args *args, bool *ret_late_time,
+                  struct initsync_error *reterr) {
         struct kernel_clone_args plain = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
         _cleanup_(unmap) struct outcome *outcome = NULL;
         pid_t pid;
@@ -112,10 +115,20 @@ pid_t launch(const struct bundle *bundle, const struct joined *joined, struct ke
                 return fault_call(reterr, pid, "clone3", NULL);
         if (pid == 0)
                 return between(bundle, joined, *args, ret_late_time, outcome);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-                continue;
+        reap(pid, BETWEEN_MS, NULL);
         *(int *)(uintptr_t)args->pidfd = outcome->pidfd;
         if (outcome->pid < 0)
                 *reterr = outcome->error;
         return outcome->pid;
+}
+
+pid_t launch(const struct bundle *bundle, const struct joined *joined, struct kernel_clone_args *args, bool *ret_late_time,
+             struct initsync_error *reterr) {
+        /* It is in sight of all in a PID namespace that exists from its birth on, before it could see to that itself. */
+        bool hidden = dumpable_hide();
+        pid_t pid = make(bundle, joined, args, ret_late_time, reterr);
+
+        if (pid != 0)
+                dumpable_show(hidden);
+        return pid;
 }

@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "commands.h"
 #include "console.h"
+#include "dumpable.h"
 #include "foreground.h"
 #include "kernel.h"
 #include "layers.h"
@@ -59,9 +60,12 @@ static int converse(struct initsync_parent *parent, struct parent_job *job, cons
                 r = parent_dispatch(parent, job, reterr);
         } while (r > 0 && number == 0);
         hooks_stop(&job->hooks);
+        /* It may have come while a callback waited, and ended that. */
+        if (r == -EINTR && number == 0)
+                number = signals_next(signal_fd);
         if (r == 0 && number)
                 spawn_signal(spawned, number);
-        return r > 0 ? number : r;
+        return r > 0 || (r == -EINTR && number) ? number : r;
 }
 
 /*
@@ -189,8 +193,8 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         if (r == 0)
                 r = signals_open(&signal_fd, reterr);
         if (r == 0) {
-                /* Behind hooks of the image init is not to be traced, by an ordinary user's tool neither. */
-                job.seccomp_fd = options->seccomp_fd || bundle->hooks[HOOK_START_CONTAINER].n > 0;
+                /* By then init is not to be traced, by an ordinary user's tool neither. */
+                job.seccomp_fd = options->seccomp_fd || (bundle->filter.notify && !dumpable_reached());
                 how.child_flags = job.seccomp_fd ? INITSYNC_CHILD_SECCOMP_FD : 0;
                 r = spawn(spawned, bundle, &how, reterr);
         }

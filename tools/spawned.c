@@ -231,6 +231,7 @@ void spawn_end(struct spawned *spawned) {
                 spawn_signal(spawned, SIGKILL);
                 if (spawn_wait(spawned, KILLED_MS, &status) == 0)
                         say("warning: process %d was killed, and does not end: it hangs in the kernel", (int)spawned->pid);
+                spawned->pid = 0;       /* once is enough: the next that calls this does not wait for it */
         }
         if (keeper_end(&spawned->keeper) < 0)
                 say("warning: processes of the container were killed, and do not end: they hang in the kernel");

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include "cleanup.h"
 #include "kernel.h"
+#include "reap.h"
 #include "say.h"
 #include "watchdog.h"
+
+#define END_MS 3000             /* for it to see that we are gone, on a busy machine */
 
 static _Noreturn void watch(int lifeline, int pidfd, struct terminal terminal) {
         int keep[] = { lifeline, pidfd, -1 };
@@ -52,7 +54,6 @@ int watchdog_start(struct watchdog *watchdog, int pidfd, const struct terminal *
 void watchdog_end(struct watchdog *watchdog) {
         fd_closep(&watchdog->lifeline);
         if (watchdog->pid > 0)
-                while (waitpid(watchdog->pid, NULL, 0) < 0 && errno == EINTR)
-                        continue;
+                reap(watchdog->pid, END_MS, NULL);
         watchdog->pid = 0;
 }

@@ -26,7 +26,7 @@ struct watchdog {
  */
 int watchdog_start(struct watchdog *watchdog, int pidfd, const struct terminal *terminal, struct initsync_error *reterr);
 
-/* watchdog_end() - also of none; kills if the other one still lives */
+/* watchdog_end() - also of none; it kills if the other one still lives, which it may be kept from for a few seconds */
 void watchdog_end(struct watchdog *watchdog);
 
 #endif /* WATCHDOG_H */

@@ -25,13 +25,13 @@ int memfd_sealed(int fd) {
 }
 
 static int create(const struct exe *exe, struct initsync_error *reterr) {
+        static const unsigned ways[] = { FLAGS | SYS_MFD_EXEC, FLAGS /* below Linux 6.3, where all are executable */ };
         char name[NAME_MAX_BYTES + 1];
-        int fd;
+        int i, fd = -EINVAL;
 
         snprintf(name, sizeof(name), "%s", exe_name(exe));
-        fd = sys_memfd_create(name, FLAGS | SYS_MFD_EXEC);
-        if (fd == -EINVAL)
-                fd = sys_memfd_create(name, FLAGS);     /* below Linux 6.3, where all are executable */
+        for (i = 0; i < 2 && fd == -EINVAL; i++)
+                fd = sys_memfd_create(name, ways[i]);
         if (fd == -EACCES)
                 return error_say(reterr, -EACCES, INITSYNC_STAGE_SEAL, "memfd_create", NULL,
                                  "memfd_create: executable memory is forbidden here (sysctl vm.memfd_noexec)");
@@ -98,10 +98,11 @@ int memfd_copy(int from, int to, struct initsync_error *reterr) {
 }
 
 static int add_seals(int fd, struct initsync_error *reterr) {
-        int r = sys_fcntl(fd, SYS_F_ADD_SEALS, SEALS | SYS_F_SEAL_EXEC);
+        static const int ways[] = { SEALS | SYS_F_SEAL_EXEC, SEALS };
+        int i, r = -EINVAL;
 
-        if (r == -EINVAL)
-                r = sys_fcntl(fd, SYS_F_ADD_SEALS, SEALS);
+        for (i = 0; i < 2 && r == -EINVAL; i++)
+                r = sys_fcntl(fd, SYS_F_ADD_SEALS, ways[i]);
         return r < 0 ? failed(reterr, r, "fcntl") : 0;
 }
 

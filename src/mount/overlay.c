@@ -8,8 +8,10 @@
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include "base/error.h"
+#include "kernel/abandoned.h"
 #include "kernel/fd.h"
 #include "kernel/overlay.h"
+#include "kernel/process.h"
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mount/overlay_helper.h"
@@ -20,7 +22,9 @@
  * file system by descriptor.
  */
 
-#define STACK (8 * 1024)         /* of the helper: it has nothing but a few words on it */
+#define STACK (8 * 1024)        /* of the helper: it has nothing but a few words on it */
+#define HELPER_MS 10000         /* as a mount request */
+#define KILLED_MS 1000
 
 struct layers {
         const struct initsync_overlay *overlay;
@@ -208,14 +212,43 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
         return failed(job->error, calls[job->call], job->layer ? layers->overlay->lower[job->layer - 1] : NULL, reterr);
 }
 
-/* With the credentials that the mapping asks for, in a process of its own; see mount/overlay_helper.h. */
+/*
+ * What hangs in a dead file server ends with no signal: it is killed, and left to that.
+ *
+ * Return: 0 when it has ended by itself; else -ETIMEDOUT, and *@job is NULL if it hangs even then.
+ */
+static int await(int pidfd, struct overlay_job **job, struct initsync_error *reterr) {
+        if (process_wait(pidfd, HELPER_MS)) {
+                task_wait(pidfd);
+                fd_close(pidfd);
+                return 0;
+        }
+        if (task_end(pidfd, KILLED_MS) < 0) {
+                abandoned_add(pidfd, *job, sizeof(**job), *job);
+                *job = NULL;
+        } else {
+                fd_close(pidfd);
+        }
+        return error_say(reterr, -ETIMEDOUT, INITSYNC_STAGE_MOUNT, NULL, NULL,
+                         "overlay: not made in time: a file server of its layers does not answer");
+}
+
+/* In a process of its own; see mount/overlay_helper.h. */
+static int run(struct overlay_job **job, struct initsync_error *reterr) {
+        /* What it opens is for us; where that is nothing, one that hangs is not to keep our descriptors open. */
+        unsigned long flags = (*job)->fs < 0 ? CLONE_FILES | CLONE_NEWNS : 0;
+        _Alignas(16) char stack[STACK];
+        const char *call;
+        int pidfd, r = task_start_apart(flags, stack, sizeof(stack), overlay_help, *job, &pidfd, &call);
+
+        return r < 0 ? failed(r, call, NULL, reterr) : await(pidfd, job, reterr);
+}
+
+/* With the credentials that the mapping asks for. */
 static int help(const struct layers *layers, const struct overlay_job *wanted, int *ret_fd, struct initsync_error *reterr) {
         const struct initsync_overlay *overlay = layers->overlay;
-        _Alignas(16) char stack[STACK];
-        struct overlay_job *job;
-        const char *call;
+        struct overlay_job *job, result = { .ret_fd = -1 };
         void *area = NULL;
-        _cleanup_fd_ int pidfd = -1, fd = -1;
         int r;
 
         r = sys_mmap(sizeof(*job), MAP_SHARED, &area);
@@ -229,21 +262,21 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
                 job->uid = host_id(overlay->uids, overlay->n_uids);
                 job->gid = host_id(overlay->gids, overlay->n_gids);
         }
-        r = task_start_apart(CLONE_FILES | (job->fs < 0 ? CLONE_NEWNS : 0), stack, sizeof(stack), overlay_help, job, &pidfd,
-                             &call);
-        if (r < 0) {
-                failed(r, call, NULL, reterr);
-        } else {
-                task_wait(pidfd);
-                fd = job->ret_fd;
-                r = job->done ? job->error : -ESRCH;
-                if (r < 0)
-                        help_failed(layers, job, reterr);
+        r = run(&job, reterr);
+        if (job) {
+                result = *job;
+                sys_munmap(job, sizeof(*job));
         }
-        sys_munmap(job, sizeof(*job));
-        if (r >= 0 && ret_fd)
-                *ret_fd = fd_take(&fd);
-        return r < 0 ? r : 0;
+        if (r < 0)
+                return r;
+        r = result.done ? result.error : -ESRCH;
+        if (r < 0) {
+                fd_close(result.ret_fd);
+                return help_failed(layers, &result, reterr);
+        }
+        if (ret_fd)
+                *ret_fd = result.ret_fd;
+        return 0;
 }
 
 static int create(const struct layers *layers, int *ret_fd, struct initsync_error *reterr) {

@@ -99,9 +99,18 @@ RAW static int create_by_path(struct overlay_job *job) {
         return job->ret_fd < 0 ? fail(job, job->ret_fd, OVERLAY_OPEN_TREE) : 0;
 }
 
-RAW static int create(struct overlay_job *job) {
-        int r = become(job);
+/* All in the copy of the table that we have: one that hangs keeps nothing of the embedder's open. Where it cannot be, it does. */
+RAW static void keep_only(int fd) {
+        if (fd > 0)
+                sys_close_range(0, (unsigned)fd - 1, 0);
+        sys_close_range((unsigned)fd + 1, ~0u, 0);
+}
 
+RAW static int create(struct overlay_job *job) {
+        int r;
+
+        keep_only(job->fs);
+        r = become(job);
         if (r < 0)
                 return r;
         r = sys_fsconfig(job->fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);

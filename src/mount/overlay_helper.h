@@ -39,7 +39,7 @@ struct overlay_job {
         int ret_fd;                     /* from mount(2) on: the overlay, detached, in the descriptor table that is shared */
 };
 
-/* overlay_help() - runs in task_start_apart(), with CLONE_FILES, and CLONE_NEWNS where there is something to attach */
+/* overlay_help() - runs in task_start_apart(); with CLONE_FILES and CLONE_NEWNS where there is something to attach, else without */
 int overlay_help(void *job);
 
 #endif /* MOUNT_OVERLAY_HELPER_H */

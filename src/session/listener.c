@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/error.h"
+#include "kernel/clock.h"
 #include "kernel/elsewhere.h"
 #include "kernel/fd.h"
 #include "kernel/procfs.h"
@@ -106,19 +107,34 @@ void parent_listener(struct initsync_parent *parent, int64_t number, int has_fd)
         check(parent);
 }
 
+/* A child that could not send it says why. */
+static void none_came(struct initsync_parent *parent, char *packet, size_t n) {
+        struct message message;
+
+        trace_packet(&parent->trace, parent->trace.callback ? clock_now() : 0, 0, packet, n);
+        if (message_read(packet, n, NULL, &message, NULL) == 0 && message.type == MESSAGE_ERROR)
+                parent_told(parent, &message);
+        else
+                fail(parent, -EPROTO, "recvmsg", "a packet without exactly one descriptor", BLAME_CHILD);
+}
+
 int parent_receive_listener(struct initsync_parent *parent) {
-        char name[LIMIT_PATH + 1];
+        char packet[LIMIT_ANSWER + 1];
         const char *why = "no descriptor packet";
-        int r = packet_receive_raw(parent->socket, name, sizeof(name), parent->given, &why);
+        int r = packet_receive_raw(parent->socket, packet, LIMIT_ANSWER, parent->given, &why);
 
         if (r == -EAGAIN)
                 return 0;
+        if (r > LIMIT_PATH && parent->given[0] >= 0)
+                r = -EMSGSIZE;          /* longer than any name */
         parent->expect_listener = 0;
         if (r == PACKET_CLOSED) {
                 parent->eof = 1;
                 parent_gone(parent);
         } else if (r < 0) {
                 fail(parent, r, "recvmsg", r == -EPROTO ? why : "receiving its descriptor", BLAME_CHILD);
+        } else if (parent->given[0] < 0) {
+                none_came(parent, packet, (size_t)r);
         } else {
                 check(parent);
         }

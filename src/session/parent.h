@@ -100,6 +100,9 @@ void parent_collect(struct initsync_parent *parent);
 /* parent_mount_task() - the mount task's socket is readable */
 void parent_mount_task(struct initsync_parent *parent);
 
+/* parent_told() - procError came */
+void parent_told(struct initsync_parent *parent, const struct message *message);
+
 /* parent_last_words() - look for a procError among what a dead child had sent, when that cannot be served any more */
 void parent_last_words(struct initsync_parent *parent);
 

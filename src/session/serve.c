@@ -101,7 +101,7 @@ static void serve_mount(struct initsync_parent *parent, struct message_mount *as
         }
 }
 
-static void told_of_failure(struct initsync_parent *parent, const struct message *message) {
+void parent_told(struct initsync_parent *parent, const struct message *message) {
         struct initsync_error error;
         size_t n = message->text.length < LIMIT_ERROR_TEXT ? message->text.length : LIMIT_ERROR_TEXT;
 
@@ -127,7 +127,7 @@ void parent_last_words(struct initsync_parent *parent) {
                 if (r <= 0 && r != -EMSGSIZE && r != -EPROTO)
                         break;
                 if (r > 0 && message_read(packet, (size_t)r, NULL, &message, NULL) == 0 && message.type == MESSAGE_ERROR)
-                        told_of_failure(parent, &message);
+                        parent_told(parent, &message);
         }
 }
 
@@ -155,7 +155,7 @@ static void serve(struct initsync_parent *parent, const struct message *message)
                 parent_listener(parent, message->number, message->has_fd);
                 break;
         case MESSAGE_ERROR:
-                told_of_failure(parent, message);
+                parent_told(parent, message);
                 break;
         default:
                 break;                  /* the turn table has no other from a child */

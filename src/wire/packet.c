@@ -124,7 +124,7 @@ int packet_receive_raw(int socket, void *data, size_t size, int fds[static PACKE
         if (r == 0 && n == 0 && is_closed(socket))
                 return 0;
         *ret_why = r == 0 ? "an empty packet" : "a packet without exactly one descriptor";
-        return r == 0 || n != 1 || message.msg_flags & MSG_CTRUNC ? -EPROTO : (int)r;
+        return r == 0 || n > 1 || message.msg_flags & MSG_CTRUNC ? -EPROTO : (int)r;
 }
 
 /* Keeps the first, closes the rest; returns how many there were. */

@@ -37,7 +37,7 @@ int packet_receive(int socket, void *data, size_t size, const char **ret_why);
  *
  * Nothing is closed here: what a hostile peer sent may hang in close(2), and is for the caller to end.
  *
- * Return: as packet_receive(); -EPROTO unless there is exactly one descriptor.
+ * Return: as packet_receive(), also without a descriptor; -EPROTO if there is more than one.
  */
 int packet_receive_raw(int socket, void *data, size_t size, int fds[static PACKET_RAW_FDS], const char **ret_why);
 

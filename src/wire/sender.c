@@ -47,7 +47,9 @@ static int start(struct sender *sender, int socket) {
         r = leave_no_zombies();
         if (r < 0)
                 return r;
-        sender->socket = socket;
+        sender->socket = sys_fcntl(socket, F_DUPFD_CLOEXEC, 3);
+        if (sender->socket < 0)
+                return sender->socket;
         sender->parent = sys_getpid();
         sender->there = -1;
         r = task_spawn(CLONE_FILES | SIGCHLD, sender->stack, sizeof(sender->stack), sender_task, sender);
@@ -63,10 +65,12 @@ int sender_start(struct sender **ret_sender, int socket) {
 
         if (sender == MAP_FAILED)
                 return -errno;
-        sender->wake[0] = sender->wake[1] = -1;
+        sender->wake[0] = sender->wake[1] = sender->socket = -1;
         r = start(sender, socket);
         if (r < 0) {
-                sender_end(sender);
+                fd_close(sender->socket);
+                fd_close(sender->wake[0]);
+                fd_close(sender->wake[1]);
                 munmap(sender, sizeof(*sender));
                 return r;
         }
@@ -92,12 +96,11 @@ int sender_result(const struct sender *sender, const char **ret_call) {
 }
 
 struct sender *sender_end(struct sender *sender) {
-        int i;
-
-        /* Before its descriptors are closed, whose numbers may be others' then. */
-        if (sender)
-                __atomic_store_n(&sender->ended, 1, __ATOMIC_RELEASE);
-        for (i = 1; sender && i >= 0; i--)
-                sender->wake[i] = fd_close(sender->wake[i]);
+        if (!sender)
+                return NULL;
+        /* Before the end of the pipe wakes it, and before our caller closes what it gave us. */
+        __atomic_store_n(&sender->ended, 1, __ATOMIC_RELEASE);
+        sender->wake[1] = fd_close(sender->wake[1]);
+        sender_leave(sender);
         return NULL;
 }

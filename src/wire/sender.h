@@ -27,7 +27,11 @@ int sender_give(struct sender *sender, int fd);
 /* sender_result() - 0, or the negative errno of its @ret_call, upon which it has ended the socket's incoming side */
 int sender_result(const struct sender *sender, const char **ret_call);
 
-/* sender_end() - close what is left of it; its memory stays until the process executes or ends, since it may yet run. Returns NULL */
+/*
+ * sender_end() - let it end, which closes what it has of our descriptors; its memory stays until this process executes or ends
+ *
+ * What it was given to send may be closed then: it sends that no more. Returns NULL.
+ */
 struct sender *sender_end(struct sender *sender);
 
 #endif /* WIRE_SENDER_H */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -30,9 +31,9 @@ RAW int sender_send(int socket, int fd) {
  * Its copy of the pipe's other end is open, so that no end-of-file comes from a process that executes another program after
  * all, without a listener; and until this one ends, nobody sees end-of-file on the socket.
  *
- * Return: the descriptor to send; -ESRCH where there is nothing to do any more; another negative errno.
+ * Return: a copy of the descriptor to send; -ESRCH where there is nothing to do any more; another negative errno.
  */
-RAW static int wait_for_listener(const struct sender *sender) {
+RAW static int wait_for_listener(struct sender *sender) {
         const struct timespec look = { .tv_nsec = SENDER_LOOK_MS * 1000000L };
         struct pollfd wait = { .fd = sender->wake[0], .events = POLLIN };
         ssize_t n;
@@ -49,12 +50,14 @@ RAW static int wait_for_listener(const struct sender *sender) {
         do
                 n = sys_read(sender->wake[0], &fd, sizeof(fd));
         while (n == -EINTR);
-        return n == sizeof(fd) ? fd : -ESRCH;
+        if (n != sizeof(fd))
+                return -ESRCH;
+        sender->call = "fcntl";
+        return sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-RAW int sender_task(void *arg) {
-        struct sender *sender = arg;
-        int fd = -1, r;
+RAW static int serve(struct sender *sender) {
+        int fd, r;
 
         /*
          * One that dies by its own filter says nothing, and we hold its end of the socket open, and of the pipe: without the signal
@@ -63,20 +66,34 @@ RAW int sender_task(void *arg) {
         sender->call = "prctl";
         r = sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (sys_getppid() != sender->parent)
-                return 0;
-        if (r >= 0) {
-                sender->call = "ppoll";
-                r = fd = wait_for_listener(sender);
-                if (fd == -ESRCH)
-                        return 0;
-        }
-        if (r >= 0) {
-                sender->call = "sendmsg";
-                r = sender_send(sender->socket, fd);
-        }
-        if (r < 0) {
+                return -ESRCH;
+        if (r < 0)
+                return r;
+        sender->call = "ppoll";
+        fd = wait_for_listener(sender);
+        if (fd < 0)
+                return fd;
+        sender->call = "sendmsg";
+        /* One that has given up meanwhile may have closed it before it was copied, and the number been another's. */
+        r = __atomic_load_n(&sender->ended, __ATOMIC_ACQUIRE) ? -ESRCH : sender_send(sender->socket, fd);
+        sys_close(fd);
+        return r;
+}
+
+RAW void sender_leave(struct sender *sender) {
+        if (__atomic_fetch_add(&sender->left, 1, __ATOMIC_ACQ_REL) == 1)
+                sys_close(sender->wake[0]);
+}
+
+RAW int sender_task(void *arg) {
+        struct sender *sender = arg;
+        int r = serve(sender);
+
+        if (r < 0 && r != -ESRCH) {
                 __atomic_store_n(&sender->result, r, __ATOMIC_RELEASE);
                 sys_shutdown(sender->socket, SHUT_RD);          /* who waits for an answer there waits in vain */
         }
+        sys_close(sender->socket);
+        sender_leave(sender);
         return 0;
 }

@@ -19,13 +19,14 @@
 #include "process.h"
 
 char handshake_path[HANDSHAKE_PATHS][128];
-const struct initsync_idmap handshake_map[1] = { { 0, 0, 1 } };
+const struct initsync_idmap handshake_map[2] = { { 0, 0, 1 }, { 1, 0, 1 } };
 #define BUSY_US 200000
 
 int handshake_patience = 1;
 static int tree = -1, userns = -1;
 
 void (*handshake_in_child)(void), (*handshake_in_parent)(void);
+int (*handshake_fork)(struct handshake *handshake, int socket);
 
 struct handshake *handshake_new(void) {
         struct handshake *handshake = mmap(NULL, sizeof(*handshake), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -226,7 +227,7 @@ void handshake_run(struct handshake *handshake) {
                 return;
         }
         handshake->parent_pid = getpid();
-        pid = process_copy();
+        pid = handshake_fork ? handshake_fork(handshake, theirs) : process_copy();
         if (pid == 0) {
                 if (handshake_in_child)
                         handshake_in_child();

@@ -9,6 +9,8 @@
 #include "bare.h"
 #include "filter.h"
 
+static char long_destination[3001];
+
 size_t handshake_requests(unsigned flags, struct initsync_mount mounts[HANDSHAKE_MOUNTS]) {
         if (flags & HANDSHAKE_NO_MOUNTS)
                 return 0;
@@ -20,6 +22,16 @@ size_t handshake_requests(unsigned flags, struct initsync_mount mounts[HANDSHAKE
         if (flags & HANDSHAKE_REMAP) {
                 mounts[0] = handshake_mount(HANDSHAKE_MAPPED, 1);
                 return 1;
+        }
+        if (flags & HANDSHAKE_LONG) {
+                mounts[0] = handshake_mount(HANDSHAKE_SOURCE, 1);
+                mounts[1] = handshake_mount(HANDSHAKE_SOURCE, 1);
+                mounts[1].uids = mounts[1].gids = handshake_map + 1;
+                /* Six bytes each on the wire. */
+                memset(long_destination, 1, sizeof(long_destination) - 1);
+                long_destination[0] = '/';
+                mounts[1].destination = long_destination;
+                return 2;
         }
         mounts[0] = handshake_mount(HANDSHAKE_SOURCE, 0);
         mounts[1] = handshake_mount(HANDSHAKE_SOURCE, 1);

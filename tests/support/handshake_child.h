@@ -13,9 +13,12 @@ enum handshake_place {
 #define HANDSHAKE_MOUNTS 6
 
 extern char handshake_path[HANDSHAKE_PATHS][128];
-extern const struct initsync_idmap handshake_map[1];
+extern const struct initsync_idmap handshake_map[2];
 /* Called, where they are set, in either process when all but the library has what it needs. */
 extern void (*handshake_in_child)(void), (*handshake_in_parent)(void);
+
+/* Makes the child elsewhere, with this socket: its pid. NULL: it is forked here. */
+extern int (*handshake_fork)(struct handshake *handshake, int socket);
 
 struct initsync_mount handshake_mount(int path, int mapped);
 

@@ -128,6 +128,14 @@ static int enter_user_namespace(void) {
         return status == 0;
 }
 
+/* A test that was built there is still to find itself. */
+static int holds_us(const char *place) {
+        char self[PATH_MAX] = "";
+        size_t n = strlen(place);
+
+        return readlink("/proc/self/exe", self, sizeof(self) - 1) > 0 && strncmp(self, place, n) == 0 && self[n] == '/';
+}
+
 int oracle_enter(void) {
         static const char *const places[] = { "/tmp", "/var/tmp", "/mnt" };
         size_t i;
@@ -139,7 +147,7 @@ int oracle_enter(void) {
                 return 0;
         }
         for (i = 0; i < sizeof(places) / sizeof(places[0]) && !directory[0]; i++)
-                if (mount("test", places[i], "tmpfs", 0, "mode=755") == 0)
+                if (!holds_us(places[i]) && mount("test", places[i], "tmpfs", 0, "mode=755") == 0)
                         strcpy(directory, places[i]);
         if (!directory[0]) {
                 snprintf(why, sizeof(why), "a tmpfs on /tmp: %s", strerror(errno));
