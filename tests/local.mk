@@ -294,6 +294,14 @@ coverage:
 .PHONY: coverage
 EXTRA_DIST += tests/coverage/counters.c tests/coverage/counters.ld tests/coverage/report.py tests/coverage/run.sh
 
+# gcc -fanalyzer, clang's analyser, clang-tidy and cppcheck over src/ and tools/. ANALYZE='gcc cppcheck': these.
+analyze: config.h
+	top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
+	LIBRARY_CFLAGS='$(JSON_C_CFLAGS) $(SECCOMP_CFLAGS) $(CAP_CFLAGS)' \
+	$(PYTHON3) $(top_srcdir)/tests/analysis/analyze.py $(ANALYZE)
+.PHONY: analyze
+EXTRA_DIST += .clang-tidy tools/.clang-tidy tests/analysis/analyze.py tests/analysis/planted.c
+
 # Takes every defence out, one at a time, in a copy of the source, and looks whether its test fails. MUTATIONS='A01 L03': these.
 check-mutations:
 	$(PYTHON3) $(top_srcdir)/tests/mutations/run.py $(MUTATIONS)

@@ -18,7 +18,7 @@ int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr);
  * rootfs_open() - make a mount of the directory @path, of its own and the same @propagation; *@ret_fd is its root
  * @tree: a detached mount to put there instead, or -1; consumes it
  */
-int rootfs_open(const char *path, int tree, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
+int rootfs_open(const char *path, int given, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
 
 /* rootfs_resolve() - an O_PATH descriptor of what @path is inside the root file system, or a negative errno */
 int rootfs_resolve(int root, const char *path);
