@@ -22,6 +22,7 @@ UNIT_TESTS = \
 	tests/test-path \
 	tests/test-policy \
 	tests/test-reader \
+	tests/test-refused \
 	tests/test-relay \
 	tests/test-replay \
 	tests/test-seal \
@@ -85,6 +86,7 @@ SCRIPT_TESTS = \
 PYTHON_TESTS = \
 	tests/compatibility.py \
 	tests/doc-fragments.py \
+	tests/hardening.py \
 	tests/manual.py \
 	tests/model.py \
 	tests/peer/selftest.py \
@@ -267,6 +269,10 @@ AM_TESTS_ENVIRONMENT = \
 	RAW_OBJECTS='$(libraw_la_OBJECTS)'; export RAW_OBJECTS; \
 	SANITIZERS='$(with_sanitizers)'; export SANITIZERS; \
 	COVERAGE='$(enable_coverage)'; export COVERAGE; \
+	HARDENING='$(enable_hardening)'; export HARDENING; \
+	HARDENING_FLAGS='$(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(CODE_LDFLAGS) $(PIE_LDFLAGS) $(FORTIFY_CPPFLAGS)'; export HARDENING_FLAGS; \
+	LIBRARY_OBJECTS='$(libcore_la_OBJECTS) $(libraw_la_OBJECTS)'; export LIBRARY_OBJECTS; \
+	TOOL_OBJECTS='$(syncdemo_OBJECTS)'; export TOOL_OBJECTS; \
 	EXAMPLES='$(EXAMPLES)'; export EXAMPLES;
 if HAVE_CXX
 TEST_CXX = $(CXX)
@@ -285,7 +291,9 @@ check-library:
 check-long:
 	INITSYNC_LONG=1 INITSYNC_SEED=random $(MAKE) $(AM_MAKEFLAGS) check
 	$(MAKE) $(AM_MAKEFLAGS) check-mutations
+	$(SHELL) $(top_srcdir)/tests/reproducible.sh $(top_srcdir)
 .PHONY: check-long
+EXTRA_DIST += tests/reproducible.sh
 
 # What of the library the suite runs: a build of its own, the suite, a table. Fails under 95 % of the lines, 90 % of the branches.
 COVERAGE_DIR = coverage

@@ -28,6 +28,7 @@ TOP = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 MARK = re.compile(r"ANALYZED\(([^)]*)\): \S")
 PLANTED = "tests/analysis/planted.c"
+os.environ.update(top_srcdir=TOP, top_builddir=BUILD)    # for this program below scan-build
 JOBS = len(os.sched_getaffinity(0))
 
 # Checkers of clang's that are off.
