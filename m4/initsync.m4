@@ -27,6 +27,21 @@ AC_DEFUN([_INITSYNC_LD_FLAG], [
         AS_VAR_IF([cache], [yes], [AS_VAR_APPEND([$1], [" $2"])])
         AS_VAR_POPDEF([cache])])
 
+# INITSYNC_FORTIFY(VARIABLE)
+# Appends what makes the C library's functions check sizes. It wants optimisation, and says so by a warning; a user or a distribution
+# that has asked for another level keeps it, which shows as a warning as well.
+AC_DEFUN([INITSYNC_FORTIFY], [
+        AC_CACHE_CHECK([whether $CC takes -D_FORTIFY_SOURCE=3], [initsync_cv_fortify], [
+                initsync_saved=$CPPFLAGS
+                initsync_saved_cflags=$CFLAGS
+                CPPFLAGS="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $CPPFLAGS"
+                CFLAGS="$CFLAGS -Werror"
+                AC_COMPILE_IFELSE([AC_LANG_PROGRAM([#include <string.h>])],
+                                  [initsync_cv_fortify=yes], [initsync_cv_fortify=no])
+                CPPFLAGS=$initsync_saved
+                CFLAGS=$initsync_saved_cflags])
+        AS_VAR_IF([initsync_cv_fortify], [yes], [AS_VAR_APPEND([$1], [" -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"])])])
+
 # INITSYNC_PART(NAME, HELP, MISSING)
 # --enable-NAME: built when the shell variable MISSING is empty. "yes" makes its absence an error, "no" leaves the part out.
 # Sets build_NAME to "yes" or to a reason for the summary.

@@ -97,6 +97,7 @@ static int take_turn(const struct contender *contender, struct initsync_error *r
 
         if (took < 0)
                 return fault_in(reterr, "%s", contender->series->name);
+        /* ANALYZED(malloc-leak): the series has it */
         if (series_add(contender->series, (double)took / (contender->divide > 0 ? contender->divide : 1000)) < 0)
                 return fault_call(reterr, -ENOMEM, "malloc", NULL);
         return 0;

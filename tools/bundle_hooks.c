@@ -42,7 +42,7 @@ static int read_strings(const struct node *entry, const char *key, const char *f
                 return r;
         if (r > 0 && node_length(&array) > 0)
                 return node_strings(&array, ret, reterr);
-        *ret = calloc(2, sizeof(**ret));
+        *ret = calloc(2, sizeof(**ret));        /* ANALYZED(malloc-leak): the hook has it, see bundle_hooks_clear() */
         if (!*ret)
                 return fault_call(reterr, -ENOMEM, "calloc", NULL);
         (*ret)[0] = (char *)(uintptr_t)first;
@@ -79,7 +79,7 @@ static int read_list(struct hook_list *list, const struct node *array, struct in
         struct node entry;
         int r = 0;
 
-        list->hooks = calloc(n ? n : 1, sizeof(*list->hooks));
+        list->hooks = calloc(n ? n : 1, sizeof(*list->hooks));          /* ANALYZED(malloc-leak): the bundle has it */
         if (!list->hooks)
                 return fault_call(reterr, -ENOMEM, "calloc", NULL);
         while (r == 0 && list->n < n) {

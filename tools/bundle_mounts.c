@@ -132,7 +132,7 @@ static int read_file_system(struct bundle_mount *mount, const struct bundle *bun
         r = node_member(entry, "source", json_type_string, &source, reterr);
         if (r < 0)
                 return r;
-        /* A name for mountinfo, as a rule; the file system's own affair. */
+        /* A name for mountinfo, as a rule; the file system's own affair. ANALYZED(malloc-leak): the bundle has it */
         mount->want.source = strdup(r > 0 && node_string(&source)[0] ? node_string(&source) : mount->type);
         return mount->want.source ? 1 : fault_call(reterr, -ENOMEM, "strdup", NULL);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
@@ -24,7 +25,10 @@ static inline void fd_closep(int *fd) {
 }
 
 static inline void freep(void *p) {
-        free(*(void **)p);
+        void *block;
+
+        memcpy(&block, p, sizeof(block));       /* whatever type of pointer it is */
+        free(block);
 }
 
 static inline int take_fd(int *fd) {

@@ -196,7 +196,7 @@ static void claim_process(struct story *story) {
 
         claim_number(story->claims, 1, facts->pid, "the container's init is process");
         claim(story->claims, CHILD_HOSTNAME, facts->hostname, "the host name inside is");
-        claim(story->claims, "another", uname(&host) == 0 && strcmp(host.nodename, CHILD_HOSTNAME) ? "another" : "the same",
+        claim(story->claims, "another", uname(&host) == 0 && strcmp(host.nodename, CHILD_HOSTNAME) != 0 ? "another" : "the same",
               "the host name outside is");
         if (facts->proc < 0)
                 claim_left_out(story->claims, code_text(facts->proc, reason),

@@ -80,13 +80,13 @@ void scene_remove(const char *directory);
 void scene_map(struct scene *scene);
 
 /* scene_expected() - the owner that @on_disk must have inside the container, at a place of @mount */
-struct owner scene_expected(const struct scene *scene, enum scene_mount mount, const struct owner *on_disk);
+struct owner scene_expected(const struct scene *scene, enum scene_mount i, const struct owner *on_disk);
 
 /* scene_on_disk() - the owner that a file of the container's root must get on disk, at a place of @mount */
-struct owner scene_on_disk(const struct scene *scene, enum scene_mount mount);
+struct owner scene_on_disk(const struct scene *scene, enum scene_mount i);
 
 /* scene_map_text() - the map of @mount as statmount(2) prints it inside the container: "0 5000 1000, 1000 0 1" */
-const char *scene_map_text(const struct scene *scene, enum scene_mount mount, bool gids, char text[static 128]);
+const char *scene_map_text(const struct scene *scene, enum scene_mount i, bool gids, char text[static 128]);
 
 /* scene_host_directories() - directories of the host that hold programs and libraries; ends with NULL */
 extern const char *const scene_host_directories[];

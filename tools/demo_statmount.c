@@ -33,13 +33,14 @@ void look_statmount(const char *path, struct look_statmount *ret) {
         union {
                 struct kernel_statmount mount;
                 char bytes[8192];
-        } buffer = { .bytes = "" };
+        } buffer;
         const struct kernel_statmount *mount = &buffer.mount;
         const uint64_t maps = KERNEL_STATMOUNT_UIDMAP | KERNEL_STATMOUNT_GIDMAP;
         const uint64_t wanted = maps | KERNEL_STATMOUNT_FS_TYPE | KERNEL_STATMOUNT_MNT_ROOT | KERNEL_STATMOUNT_SUPPORTED;
         uint64_t id = 0;
 
         memset(ret, 0, sizeof(*ret));
+        memset(&buffer, 0, sizeof(buffer));
         ret->error = mount_id(path, &id);
         if (ret->error == 0)
                 ret->error = kernel_statmount(id, wanted, &buffer.mount, sizeof(buffer) - 1);

@@ -96,7 +96,6 @@ static bool find_range(const char *path, const char *user, uid_t uid, unsigned *
 }
 
 static int run(const char *const argv[]) {
-        extern char **environ;
         posix_spawn_file_actions_t actions;
         int status = 0, r;
         pid_t pid;

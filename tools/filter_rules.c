@@ -92,7 +92,7 @@ static int read_arg(const struct node *arg, struct scmp_arg_cmp *ret, struct ini
                 r = node_u64(arg, "valueTwo", false, &two, reterr);
         if (r == 0)
                 r = node_required(arg, "op", json_type_string, &node, reterr);
-        if (r < 0)
+        if (r != 0)
                 return r;
         for (i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
                 if (strcmp(operators[i].name, node_string(&node)) == 0) {
@@ -122,7 +122,7 @@ static int read_args(const struct node *entry, struct scmp_arg_cmp *args, unsign
                 r = node_element(&array, i, json_type_object, &element, reterr);
                 if (r == 0)
                         r = read_arg(&element, &args[i], reterr);
-                if (r < 0)
+                if (r != 0)
                         return r;
                 *ret_apart |= (seen >> args[i].arg) & 1;
                 seen |= 1U << args[i].arg;
@@ -224,7 +224,7 @@ static int read_entry(struct filter_rules *rules, const struct node *entry, stru
                 r = filter_action(entry, "action", "errnoRet", &action, reterr);
         if (r == 0)
                 r = read_args(entry, args, &n_args, &apart, reterr);
-        if (r < 0)
+        if (r != 0)
                 return r;
         rules->notify |= action == SCMP_ACT_NOTIFY;
         for (i = 0; i < node_length(&names); i++) {

@@ -74,7 +74,7 @@ static void stop(struct foreground *foreground) {
         terminal_restore(foreground->terminal);
         sigemptyset(&set);
         sigaddset(&set, SIGTSTP);
-        raise(SIGTSTP);
+        raise(SIGTSTP);         /* ANALYZED(unreachableCode): until SIGCONT */
         sigprocmask(SIG_UNBLOCK, &set, NULL);
         sigprocmask(SIG_BLOCK, &set, NULL);
 }
@@ -139,7 +139,7 @@ static int copy(struct foreground *foreground, struct attend *attend, struct ini
 static void copy_last(struct foreground *foreground, int signal_fd) {
         struct relay *relay = &foreground->relay;
         struct pollfd waits[N_RELAY + 1] = { [N_RELAY] = { .fd = signal_fd, .events = POLLIN } };
-        int64_t began = now_ms(), moved = began, now = began;
+        int64_t began = now_ms(), moved = began, now;
         size_t before;
         int n;
 

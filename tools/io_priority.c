@@ -21,7 +21,7 @@ int io_priority_read(struct io_priority *priority, const struct node *process, s
         r = node_required(&object, "class", json_type_string, &node, reterr);
         if (r == 0)
                 r = node_required(&object, "priority", json_type_int, &level, reterr);
-        if (r < 0)
+        if (r != 0)
                 return r;
         for (i = 3; i > 0 && strcmp(classes[i], node_string(&node)) != 0; i--)
                 ;

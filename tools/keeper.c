@@ -48,7 +48,7 @@ static int send_made(int fd, struct made *made, int pidfd) {
 
 static int receive_made(int fd, int *ret_pidfd, struct initsync_error *reterr) {
         char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr))));
-        struct made made;
+        struct made made = { .pid = -1 };
         struct iovec data = { .iov_base = &made, .iov_len = sizeof(made) };
         struct msghdr message = {
                 .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),

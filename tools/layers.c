@@ -56,7 +56,7 @@ static int split(const struct node *node, char separator, char ***ret_parts, siz
         for (;; at++) {
                 more = realloc(*ret_parts, (*ret_n + 1) * sizeof(**ret_parts));
                 if (more)
-                        *ret_parts = more;
+                        *ret_parts = more;      /* ANALYZED(malloc-leak): the layers have it */
                 if (!more || !(more[*ret_n] = next_part(&at, separator)))
                         return fault_call(reterr, -ENOMEM, "malloc", NULL);
                 if (!*more[(*ret_n)++])

@@ -67,7 +67,7 @@ static int translate(struct initsync_idmap left, const struct map *here, struct 
 /* @wanted is NULL where it is the container's own: each id is then what it is anyway. */
 static int find_map(const char *path, const struct initsync_idmap *wanted, size_t n, struct map *ret,
                     struct initsync_error *reterr) {
-        struct map here;
+        struct map here = { .n = 0 };
         size_t i;
         int r;
 

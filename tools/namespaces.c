@@ -85,7 +85,7 @@ static bool owned_by_user_namespace(void) {
 }
 
 int namespaces_own_mounts(int socket_fd, struct initsync_error *reterr) {
-        struct stat own, other;
+        struct stat own, other = { .st_ino = 0 };
         int r;
 
         if (stat("/proc/thread-self/ns/mnt", &own) < 0)

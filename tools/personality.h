@@ -16,9 +16,9 @@ struct personality {
 };
 
 /* personality_read() - "personality" of @linux_ */
-int personality_read(struct personality *personality, const struct node *linux_, struct initsync_error *reterr);
+int personality_read(struct personality *ret, const struct node *linux_, struct initsync_error *reterr);
 
 /* personality_apply() - to this process; before its filter of system calls is there */
-int personality_apply(const struct personality *personality, struct initsync_error *reterr);
+int personality_apply(const struct personality *wanted, struct initsync_error *reterr);
 
 #endif /* PERSONALITY_H */

@@ -115,7 +115,7 @@ static int read_size(const struct node *size, const char *key, unsigned short *r
         r = node_required(size, key, json_type_int, &node, reterr);
         if (r == 0)
                 r = node_u32(size, key, &number, reterr);
-        if (r < 0)
+        if (r != 0)
                 return r;
         if (number > USHRT_MAX)
                 return node_refuse(&node, reterr, -ERANGE, "expected 0 to %d", USHRT_MAX);
@@ -140,7 +140,7 @@ static int read_terminal(struct process *process, const struct node *node, struc
 }
 
 int process_read(struct process *process, const struct node *config, struct initsync_error *reterr) {
-        struct node node, value;
+        struct node node, value = { .value = NULL };
         int r;
 
         r = node_required(config, "process", json_type_object, &node, reterr);

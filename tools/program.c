@@ -9,7 +9,7 @@
 #include "say.h"
 
 #define PASSWD "/etc/passwd"
-#define PASSWD_MAX (1024 * 1024)        /* what follows is not looked at: a file of a hundred thousand users is no image's */
+#define PASSWD_MAX ((size_t)1024 * 1024)        /* what follows is not looked at: a file of a hundred thousand users is no image's */
 #define DEFAULT_PATH "/bin:/usr/bin"    /* as execvp() has it */
 
 /*

@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #define RELAY_BUFFER 16384      /* bytes on their way, in each direction */
-#define RELAY_LAST (256 * 1024) /* more than a terminal holds: what comes after these was written after the end */
+#define RELAY_LAST ((size_t)256 * 1024) /* more than a terminal holds: what comes after these was written after the end */
 
 struct relay_channel {
         char data[RELAY_BUFFER];

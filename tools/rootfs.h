@@ -18,7 +18,7 @@ int rootfs_isolate(uint64_t propagation, struct initsync_error *reterr);
  * rootfs_open() - make a mount of the directory @path, of its own and the same @propagation; *@ret_fd is its root
  * @tree: a detached mount to put there instead, or -1; consumes it
  */
-int rootfs_open(const char *path, int tree, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
+int rootfs_open(const char *path, int given, uint64_t propagation, int *ret_fd, struct initsync_error *reterr);
 
 /* rootfs_undo() - take it away again, with all that is mounted on it: in a mount namespace that others are in it would stay */
 void rootfs_undo(int root);

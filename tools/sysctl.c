@@ -97,7 +97,7 @@ int sysctls_read(struct sysctls *sysctls, const struct node *linux_, int namespa
                         return r;
                 one = &sysctls->list[sysctls->n++];
                 *one = (struct sysctl){ .name = key, .value = node_string(&node), .path = path_of(key) };
-                if (!one->path)
+                if (!one->path)         /* ANALYZED(malloc-leak): sysctls_free() */
                         return fault_call(reterr, -ENOMEM, "strdup", NULL);
                 r = check(&node, one, namespaces, reterr);
                 if (r < 0)

@@ -48,7 +48,7 @@ int time_offsets_read(struct time_offsets *offsets, const struct node *linux_, b
         r = 0;
         json_object_object_foreach(object.value, key, value) {
                 (void)value;
-                if (r == 0)
+                if (r == 0)     /* ANALYZED(knownConditionTrueFalse): in a loop that it takes for none */
                         r = read_clock(offsets, &object, key, reterr);
         }
         return r;

@@ -215,7 +215,7 @@ static void put_duration(const struct trace *trace, uint64_t ns) {
 static void put_arrow(const struct trace *trace, const struct initsync_trace_event *event, struct json_object *arg,
                       bool from_child) {
         const char *shaft = trace->utf8 ? "─" : "-";
-        size_t used = strlen(event->type) < 20 ? strlen(event->type) : 20, room = LABEL_COLUMNS;
+        size_t used, room = LABEL_COLUMNS;
         bool keep_end;
         const char *text = summary(event, arg, &keep_end);
 

@@ -88,7 +88,7 @@ int memfd_copy(int from, int to, struct initsync_error *reterr) {
                 r = state_of(from, &after, reterr);
         if (r == 0)
                 r = state_of(to, &copy, reterr);
-        if (r < 0)
+        if (r != 0)
                 return r;
         /* Not the time of its inode: whoever replaces the file, or links it, leaves what is in it alone. */
         if (copy.size != before.size || after.size != before.size || !same_time(&before.mtime, &after.mtime))

@@ -8,7 +8,11 @@
  * clone(2) by hand. The C library's wrapper is intercepted by ThreadSanitizer, which then crashes with CLONE_VM; and a child
  * that returned from a C function would run on its parent's frame.
  */
-#if RAW_TASKS && defined(__x86_64__)
+#ifdef __clang_analyzer__
+
+long sys_clone_task(unsigned long flags, void *stack, int *ret_pidfd, int (*run)(void *), void *arg);
+
+#elif RAW_TASKS && defined(__x86_64__)
 
 RAW static inline long sys_clone_task(unsigned long flags, void *stack, int *ret_pidfd, int (*run)(void *), void *arg) {
         register void *r8 __asm__("r8") = NULL;

@@ -12,7 +12,13 @@
 #include <unistd.h>
 #include "base/attr.h"
 
-#if defined(__x86_64__) && !defined(__ILP32__)
+#ifdef __clang_analyzer__
+#define RAW_TASKS 1
+
+/* An analyser cannot see what assembly writes to. To this it is any function, which may write through what it is given. */
+long raw_syscall(long nr, long a, long b, long c, long d, long e, long f);
+
+#elif defined(__x86_64__) && !defined(__ILP32__)
 #define RAW_TASKS 1
 
 RAW static inline long raw_syscall(long nr, long a, long b, long c, long d, long e, long f) {

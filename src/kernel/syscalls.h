@@ -8,6 +8,7 @@
  * and a kernel that is too old are one case: -ENOSYS.
  */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/types.h>
 #include <poll.h>
@@ -394,6 +395,7 @@ RAW static inline int sys_clock_gettime(clockid_t clock, struct timespec *ret) {
  * the size of time_t and of file sizes. errno keeps its value.
  */
 static inline long sys_result(long r, int kept) {
+        assert(r >= 0 || errno > 0);
         if (r < 0)
                 r = -errno;
         errno = kept;

@@ -16,7 +16,7 @@ RAW static int start(unsigned long flags, void *stack, size_t size, int (*run)(v
         int pidfd = -1, high, r;
         long pid;
 
-        ret_call = ret_call ? ret_call : &unused;
+        ret_call = ret_call ? ret_call : &unused;       /* ANALYZED(uninitvar): its address */
         *ret_call = "pidfd_send_signal";
         /* A task that could not be killed must not be started: a filter around us may hide the call. */
         r = sys_pidfd_send_signal(-1, 0);

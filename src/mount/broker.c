@@ -12,8 +12,8 @@
  * One mapping: a guard page, the task's stack, the struct server. Only what is touched costs memory. The deepest stack is that of
  * the search for a culprit, below 24 KiB.
  */
-#define GUARD (64 * 1024)       /* a page of the largest size there is */
-#define STACK (128 * 1024)
+#define GUARD ((size_t)64 * 1024)       /* a page of the largest size there is */
+#define STACK ((size_t)128 * 1024)
 #define SIZE (GUARD + STACK + sizeof(struct server))
 
 void broker_init(struct broker *broker) {
@@ -60,7 +60,7 @@ int broker_start(struct broker *broker, int socket, int pidfd, const char *answe
 
         broker->failed = "readlinkat";
         r = check_pids();
-        if (r == 0)
+        if (r >= 0)
                 r = map(broker, &server);
         if (r < 0)
                 return r;

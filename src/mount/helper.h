@@ -11,6 +11,6 @@ struct helper_life {
  * helper_wait() - main function of a task that exists and waits to be killed
  * @life:       a struct helper_life; it also dies with the thread that made it
  */
-int helper_wait(void *life);
+int helper_wait(void *arg);
 
 #endif /* MOUNT_HELPER_H */

@@ -40,6 +40,6 @@ struct overlay_job {
 };
 
 /* overlay_help() - runs in task_start_apart(); with CLONE_FILES and CLONE_NEWNS where there is something to attach, else without */
-int overlay_help(void *job);
+int overlay_help(void *arg);
 
 #endif /* MOUNT_OVERLAY_HELPER_H */

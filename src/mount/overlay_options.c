@@ -121,7 +121,7 @@ int overlay_data(const struct initsync_overlay *overlay, size_t common, char to[
         add(to, &used, "lowerdir=");
         for (i = 0; i < overlay->n_lower; i++)
                 add(to, &used, "%s%zu", i ? ":" : "", i);
-        if (upper)
+        if (upper && work)
                 add(to, &used, ",upperdir=rw/%s,workdir=rw/%s", upper + (*upper == '/'), work + (*work == '/'));
         for (i = 0; i < overlay->n_options; i++)
                 add(to, &used, ",%s", overlay->options[i]);

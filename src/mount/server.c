@@ -210,9 +210,9 @@ RAW static struct server_slot *next_order(struct run *run) {
                 { .fd = run->server->control, .events = POLLIN },
                 { .fd = run->embedder, .events = POLLIN },
         };
-        struct server_order order;
+        struct server_order order = { .slot = 0 };
         struct iovec part = { &order, sizeof(order) };
-        union control control;
+        union control control = { .header = { .cmsg_len = 0 } };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
         struct server_slot *slot;
         const int *fds;

@@ -53,6 +53,6 @@ struct server_order {
 };
 
 /* server_run() - the task's main function; @server is a struct server */
-int server_run(void *server);
+int server_run(void *arg);
 
 #endif /* MOUNT_SERVER_H */

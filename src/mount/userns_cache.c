@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -97,6 +98,7 @@ static int find_locked(struct initsync_userns_cache *cache, const struct initsyn
 static void drop_last(struct initsync_userns_cache *cache) {
         struct entry **at = &cache->first;
 
+        assert(*at);
         while ((*at)->next)
                 at = &(*at)->next;
         entry_free(*at);

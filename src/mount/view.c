@@ -31,7 +31,7 @@ RAW int view_compare(int root, const char *path, int fd, int *ret_resolved) {
         sys_close(seen);
         if (r == 0)
                 r = identify(fd, &theirs);
-        if (r < 0)
+        if (r != 0)
                 return r;
         return ours.ino == theirs.ino && ours.dev_major == theirs.dev_major && ours.dev_minor == theirs.dev_minor ? 0 : -EACCES;
 }

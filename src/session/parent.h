@@ -126,7 +126,7 @@ void parent_answer(struct initsync_parent *parent, enum parent_waiting what, int
 void parent_order_entry(struct initsync_parent *parent, const struct policy_entry *entry);
 
 /* parent_order_other() - have @mount made and sent, which is not listed but allowed; @name is the source as the child wrote it */
-void parent_order_other(struct initsync_parent *parent, const struct initsync_mount *mount, const char *name);
+void parent_order_other(struct initsync_parent *parent, const struct initsync_mount *allowed, const char *name);
 
 void parent_free_grants(struct initsync_parent *parent);
 

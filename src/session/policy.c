@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static void entry_free(struct policy_entry *entry) {
 void policy_free(struct policy *policy) {
         size_t i;
 
+        assert(policy->entries || policy->n == 0);
         for (i = 0; i < policy->n; i++)
                 entry_free(&policy->entries[i]);
         free(policy->entries);
@@ -36,7 +38,7 @@ static int copy_text(const char *from, const char **to) {
         if (!from)
                 return 0;
         *to = strdup(from);
-        return *to ? 0 : -ENOMEM;
+        return *to ? 0 : -ENOMEM; /* ANALYZED(malloc-leak): the entry has it, see entry_free() */
 }
 
 static int copy_map(const struct initsync_idmap *from, size_t n, const struct initsync_idmap **to, size_t *ret_n) {

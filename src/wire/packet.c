@@ -153,7 +153,7 @@ int packet_set_timeout(int socket, int timeout_ms) {
         struct timeval timeout = { .tv_sec = 0 };
 
         if (timeout_ms > 0)
-                timeout = (struct timeval){ .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
+                timeout = (struct timeval){ .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L };
         return sys_setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 }
 

@@ -314,6 +314,7 @@ static void skip_number(struct reader *reader) {
         }
 }
 
+/* NOLINTBEGIN(misc-no-recursion): reader_open() fails below LIMIT_DEPTH levels */
 static void skip_members(struct reader *reader, char open, char close) {
         struct string key;
         int first = 1;
@@ -341,6 +342,7 @@ void reader_skip(struct reader *reader) {
         else if (!word(reader, "true") && !word(reader, "false") && !word(reader, "null"))
                 reader_fail(reader, "a value");
 }
+/* NOLINTEND(misc-no-recursion) */
 
 int reader_end(struct reader *reader) {
         if (!reader->error && (reader_peek(reader) != '\0' || reader->at != reader->end))

@@ -38,7 +38,7 @@ static size_t escape(unsigned char c, char to[static 6]) {
                         return 2;
                 }
         }
-        memcpy(to, "\\u00", 4);
+        memcpy(to, "\\u00", 4);      /* NOLINT(bugprone-not-null-terminated-result): six bytes, not a string */
         to[4] = hex[c >> 4];
         to[5] = hex[c & 15];
         return 6;

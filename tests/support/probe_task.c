@@ -25,7 +25,7 @@ void put_seccomp(void) {
                 fclose(file);
         printf("{\"mode\": \"%s\", \"filters\": \"%s\", \"nice\": \"", value[0], value[1]);
         errno = 0;
-        nice(0);
+        (void)!nice(0);
         printf("%s\"}", strerror(errno));
 }
 
@@ -58,7 +58,7 @@ void put_terminal(void) {
                 return;
         }
         ioctl(0, TIOCGWINSZ, &size);
-        ttyname_r(0, name, sizeof(name));
+        (void)!ttyname_r(0, name, sizeof(name));
         printf("{\"size\": [%d, %d], \"session\": %d, \"foreground\": %d, \"name\": ", size.ws_row, size.ws_col,
                tcgetsid(0) == getsid(0), tcgetpgrp(0) == getpgrp());
         put_string(name);
