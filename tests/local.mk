@@ -223,7 +223,7 @@ TOOL_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/include -I$(top_srcdir)/tool
 	$(CMOCKA_CFLAGS)
 tests_test_relay_SOURCES = tests/test-relay.c tools/relay.c tools/relay.h
 tests_test_relay_CPPFLAGS = $(TOOL_CPPFLAGS)
-tests_test_hook_SOURCES = tests/test-hook.c tools/hook.c tools/hook.h tools/hook_keeper.c tools/hook_sweep.c tools/reap.c \
+tests_test_hook_SOURCES = tests/test-hook.c tools/hook.c tools/hook.h tools/hook_keeper.c tools/sweep.c tools/sweep.h tools/reap.c \
 	tools/reap.h tools/say.c tools/say.h tools/signals.c tools/signals.h
 tests_test_hook_CPPFLAGS = $(TOOL_CPPFLAGS)
 tests_test_console_SOURCES = tests/test-console.c $(CONSOLE_SOURCES)
