@@ -212,6 +212,8 @@ static void numbers(void) {
         long pid;
         int status;
 
+        if (SANITIZED_THREADS)
+                forked_skip("ThreadSanitizer's own thread forbids what the children here do");
         if (!has_own_limit())
                 forked_skip("kernel.pid_max is the whole system's before Linux 6.14");
         pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
