@@ -64,6 +64,7 @@ ROOT_TESTS = \
 	tests/root-source-attr \
 	tests/root-source-path \
 	tests/root-source-refused \
+	tests/root-storm \
 	tests/root-userns \
 	tests/root-userns-cache \
 	tests/root-userns-outside \

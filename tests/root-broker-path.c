@@ -149,6 +149,7 @@ static void swapped_all_the_time(void) {
         struct source_result result;
         int fd, tree, good = 0, i;
         pid_t swapper;
+        long end;
 
         image();
         make_dir(path_of("rootfs/swap"));
@@ -161,7 +162,10 @@ static void swapped_all_the_time(void) {
                 for (;;)
                         renameat2(AT_FDCWD, path_of("rootfs/swap"), AT_FDCWD, path_of("rootfs/up"), RENAME_EXCHANGE);
         request.rootfs = path_of("rootfs");
-        for (i = 0; i < 20000; i++) {
+        if (getenv("INITSYNC_LONG"))
+                alarm(120);
+        end = milliseconds() + 60000;
+        for (i = 0; getenv("INITSYNC_LONG") ? milliseconds() < end : i < 20000; i++) {
                 fd = source_resolve(&request, &result);
                 if (fd < 0) {
                         assert(fd == -EAGAIN);
