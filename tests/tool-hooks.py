@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
@@ -160,6 +161,10 @@ def daemon(place):
     number = unique()
     config = configuration(place, createRuntime=[hook(place, "createRuntime", "sleep %d & exit 0" % number)])
     equal(run(place, config), (0, "started\n", ""))
+    # On a busy machine the container can be over before the shell's child is the program.
+    end = time.monotonic() + tool.TIMEOUT
+    while not sleepers(number) and time.monotonic() < end:
+        time.sleep(0.01)
     left = sleepers(number)
     equal(len(left), 1)
     os.kill(left[0], signal.SIGKILL)

@@ -182,7 +182,7 @@ def numbers_of_mounts(pid):
 
 
 def of_mounts_refused(place):
-    """a mount namespace that this program or process 1 is in, or that is none; one in which the set-up fails stays as it was"""
+    """a mount namespace that this program or process 1 is in, or that is none; one in which it fails stays as it was"""
     need_root("make namespaces")
     for path, text in (("/proc/self/ns/mnt", "the mount namespace that this program is in"),
                        ("/proc/self/ns/uts", "/proc/self/ns/uts: no mount namespace")):
@@ -216,7 +216,8 @@ def of_mounts_old(place):
         config = joining(pid, "mount", new=("pid",))
         config["process"]["args"] = ["echo", "started"]
         fill(place)
-        result = tool.finish(tool.start([deny, "432:ENOSYS", "--", tool.TOOL, "run", "--bundle", place.write(config), "test"]))
+        command = [deny, "432:ENOSYS", "--", tool.TOOL, "run", "--bundle", place.write(config), "test"]
+        result = tool.finish(tool.start(command))
         equal((result.code, result.out), (1, ""))
         tool.contains(tool.one_line(result.err), "config.json: linux.namespaces: a mount namespace that exists: fsmount: ")
         equal(table(pid), before)
@@ -380,7 +381,8 @@ def offsets_refused(place):
         fails(place, config, "config.json: ", text)
 
 
-TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, no_namespaces, mapped_by_path, joined_by_ordinary_user,
+TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, no_namespaces,
+         mapped_by_path, joined_by_ordinary_user,
          from_parent, offsets, ordinary_user, offsets_refused]
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`syncdemo run` where the kernel has not all of the calls that make mounts, or a filter around it refuses some: what mount(2)
-can do is the same from inside, what it cannot is refused by the name of the call.
+"""`syncdemo run` where the kernel has not all of the calls that make mounts, or a filter around it refuses some: what
+mount(2) can do is the same from inside, what it cannot is refused by the name of the call.
 
 Prints TAP.
 """
@@ -124,7 +124,8 @@ def layered(place):
     need_container()
     cases = [
         Case("read-only, then not", mounting(tmpfs("/data", "ro", "nosuid", "noatime"), tmpfs("/data", "remount", "rw"))),
-        Case("bound from the root", mounting(tmpfs("/tmp", "mode=0700"), bind("rootfs/tmp", "/data", "bind", "ro", "noexec"))),
+        Case("bound from the root", mounting(
+            tmpfs("/tmp", "mode=0700"), bind("rootfs/tmp", "/data", "bind", "ro", "noexec"))),
         Case("a remount of the file system", mounting(
             tmpfs("/data", "size=1m", "nodev", "nodiratime"), tmpfs("/data", "remount", "size=2m", "sync", "noexec"))),
         Case("a remount of one that is read-only", mounting(
@@ -145,7 +146,7 @@ def layered(place):
 
 
 def from_the_parent(place):
-    """a root file system of layers, which the parent makes: put in place all the same, or refused by the call that it takes"""
+    """a root file system of layers, which the parent makes: put in place all the same, or refused by the call it takes"""
     need_container()
     layers = Case("layers", put("annotations", {
         "org.libinitsync.rootfs.lower": HERE + "/bundle/rootfs:" + HERE + "/data"}))
@@ -153,7 +154,8 @@ def from_the_parent(place):
         inside(place, Runtime("syncdemo"), layers)      # what overlayfs has as options depends on what is there already
         for calls in (("move_mount",), ("fspick",), ("mount_setattr",), ("move_mount", "fspick", "mount_setattr")):
             equal((calls, compare(place, [layers], calls)), (calls, []))
-        fails(place, layers, ("open_tree", "open_tree_attr"), "annotations.org.libinitsync.rootfs: overlay: ", "open_tree ", "not implemented")
+        fails(place, layers, ("open_tree", "open_tree_attr"), "annotations.org.libinitsync.rootfs: overlay: ", "open_tree ",
+              "not implemented")
         fails(place, layers, ("fsmount",), "annotations.org.libinitsync.rootfs: overlay: ", "fsmount: ", "not implemented")
 
 
@@ -173,8 +175,9 @@ def ordinary_user(place):
     found = []
     for front in ([], prefix(ALL, "ENOSYS"), prefix(ALL, "EPERM"), prefix(("mount_setattr",), "ENOSYS")):
         config = box.shell("cat /proc/self/mountinfo; echo x 2>/dev/null >/tmp/x || echo no", mounts=[
-            container.DEV, container.entry("/dev/pts", "devpts", "newinstance", "ptmxmode=0666"), container.SHM, container.MQUEUE,
-            container.SYS, container.entry("/tmp", "tmpfs", "size=1m", "noexec", "ro"), bind(place.data, "/a", "bind", "ro")])
+            container.DEV, container.entry("/dev/pts", "devpts", "newinstance", "ptmxmode=0666"), container.SHM,
+            container.MQUEUE, container.SYS, container.entry("/tmp", "tmpfs", "size=1m", "noexec", "ro"),
+            bind(place.data, "/a", "bind", "ro")])
         config["linux"].update(maskedPaths=["/proc/keys", "/sys/firmware"], readonlyPaths=["/proc/sys"])
         config["root"]["readonly"] = True
         *table, last = box.ordinary(place, config, front).splitlines()
