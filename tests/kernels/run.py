@@ -241,7 +241,7 @@ def parse():
 def main():
     args = parse()
     judge = Judge(read_skips())
-    cache = os.path.abspath(os.environ.get("INITSYNC_KERNEL_CACHE") or os.path.join(BUILD, "tests", "kernels"))
+    cache = os.path.abspath(os.environ.get("INITSYNC_KERNEL_CACHE") or os.path.join(BUILD, "kernels"))
     try:
         needed()
         os.makedirs(cache, exist_ok=True)
