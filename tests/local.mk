@@ -333,7 +333,11 @@ check-kernels: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
 	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(top_srcdir)/tests/kernels/run.py $(KERNEL_TESTS)
 .PHONY: check-kernels
-EXTRA_DIST += tests/kernels
+EXTRA_DIST += tests/kernels/guest.sh tests/kernels/image.py tests/kernels/init.sh tests/kernels/packages.py tests/kernels/run.py \
+	tests/kernels/skips
+distclean-local:
+	rm -rf kernels
+.PHONY: distclean-local
 
 # Without each of the newer system calls: MISSING='statmount' is one of them.
 check-missing: all
@@ -341,7 +345,7 @@ check-missing: all
 	$(AM_TESTS_ENVIRONMENT) $(PYTHON3) $(top_srcdir)/tests/missing/run.py $(ROOT_TESTS) $(UNIT_TESTS) \
 		$(filter-out tests/tool-bench.py tests/tool-equal.py tests/tool-manual.py,$(filter tests/tool-%.py,$(PYTHON_TESTS)))
 .PHONY: check-missing
-EXTRA_DIST += tests/missing
+EXTRA_DIST += tests/missing/refused tests/missing/run.py
 
 # Takes every defence out, one at a time, in a copy of the source, and looks whether its test fails. MUTATIONS='A01 L03': these.
 check-mutations:

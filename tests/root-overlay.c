@@ -381,8 +381,8 @@ static void bad_layers(void) {
         lower[1] = names[1];
         overlay.options = (const char *[]){ "no_such_option" };
         overlay.n_options = 1;
-        /* mount(2), which is in its place on older kernels, does not say which. */
-        if (initsync_feature("overlay_layer_fd") == 1)
+        /* mount(2), which is in its place on older kernels than Linux 6.5, does not say which. */
+        if (initsync_feature("statmount") == 1)
                 refused(&overlay, -EINVAL, "fsconfig", "no_such_option");
         else
                 refused(&overlay, -EINVAL, "mount", "overlay: mount: ");

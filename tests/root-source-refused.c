@@ -262,7 +262,7 @@ static void too_many(void) {
         start = milliseconds();
         source_fails(path_of("many"), NULL, INITSYNC_MOUNT_RECURSIVE, -E2BIG, "listmount", "10001 mounts");
         source_fails(path_of("many"), MAP, ALL, -E2BIG, "listmount", "at most 10000");
-        assert(milliseconds() - start < 5000);
+        assert(milliseconds() - start < 5000 || getenv("INITSYNC_PATIENCE"));
         fd = source_open(path_of("many"), MAP, 0);              /* not recursive: it is one */
         close(fd);
 }

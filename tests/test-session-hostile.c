@@ -124,7 +124,7 @@ static void test_no_kill(void **state) {
         duo_run(&duo);
         duo_failed(&duo, PROTO, INITSYNC_STEP_MOUNTS, "procRun out of order");
         assert_int_equal(duo.error.status, -1);
-        assert_true(duo.took_ms >= 100 && duo.took_ms < 350);
+        assert_true(duo.took_ms >= 100 && (duo.took_ms < 350 || getenv("INITSYNC_PATIENCE")));
         duo_end(&duo);
         assert_int_equal(duo.status, 0);
 }

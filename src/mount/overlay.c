@@ -199,6 +199,7 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
                 [OVERLAY_FSCONFIG] = "fsconfig",
                 [OVERLAY_MOUNT_SETATTR] = "mount_setattr",
                 [OVERLAY_MOVE_MOUNT] = "move_mount",
+                [OVERLAY_FCHDIR] = "fchdir",
                 [OVERLAY_MKDIR] = "mkdirat",
                 [OVERLAY_MOUNT] = "mount",
                 [OVERLAY_OPEN_TREE] = "open_tree",

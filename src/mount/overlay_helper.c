@@ -65,9 +65,10 @@ RAW static int enter_place(struct overlay_job *job) {
         if (r < 0)
                 return fail(job, r, OVERLAY_MOUNT_SETATTR);
         r = sys_move_mount(job->place, "", AT_FDCWD, "/", SYS_MOVE_MOUNT_F_EMPTY_PATH);
-        if (r >= 0)
-                r = sys_fchdir(job->place);
-        return r < 0 ? fail(job, r, OVERLAY_MOVE_MOUNT) : 0;
+        if (r < 0)
+                return fail(job, r, OVERLAY_MOVE_MOUNT);
+        r = sys_fchdir(job->place);
+        return r < 0 ? fail(job, r, OVERLAY_FCHDIR) : 0;
 }
 
 RAW static int create_by_path(struct overlay_job *job) {

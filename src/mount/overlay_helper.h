@@ -19,6 +19,7 @@ enum overlay_call {
         OVERLAY_FSCONFIG,
         OVERLAY_MOUNT_SETATTR,
         OVERLAY_MOVE_MOUNT,
+        OVERLAY_FCHDIR,
         OVERLAY_MKDIR,
         OVERLAY_MOUNT,
         OVERLAY_OPEN_TREE,
