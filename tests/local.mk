@@ -131,6 +131,13 @@ PYTHON_TESTS = \
 	tests/tool-tty.py \
 	tests/tool-user.py
 
+# The tool as one that loads shared libraries, which an image may bring: where it is not linked like that, tests attack this.
+if STATIC_TOOL
+check_PROGRAMS += tests/support/syncdemo-dynamic
+endif
+tests_support_syncdemo_dynamic_SOURCES =
+tests_support_syncdemo_dynamic_LDADD = $(syncdemo_OBJECTS) libinitsync.la $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)
+
 # Runs a command under a filter in which chosen system calls fail, or lie.
 check_PROGRAMS += tests/support/deny-syscall
 tests_support_deny_syscall_LDADD =

@@ -62,9 +62,9 @@ __attribute__((constructor)) static void begin(void) {
 class Host:
     """A copy of the tool, and what it was before."""
 
-    def __init__(self, place):
+    def __init__(self, place, dynamic=False):
         os.chmod(place.path, 0o755)
-        self.program, self.environment = tool.copy_tool(place)
+        self.program, self.environment = tool.copy_tool(place, dynamic)
         self.before = self.look()
 
     def look(self):
@@ -290,11 +290,11 @@ def succeeded(text):
     return {way for way, verdict in verdicts(text).items() if verdict == "ok"} - {"(trace)"}
 
 
-def each_way(place, attack, owner=0):
+def each_way(place, attack, owner=0, dynamic=False):
     """Runs @attack for both ways of sealing; what it returns are the ways of the attacker that worked."""
     need_root("start containers")
     need_hostile()
-    host = Host(place)
+    host = Host(place, dynamic)
     os.chown(host.program, owner, owner)
     host.before = host.look()
     found = attack(host, None)
@@ -334,7 +334,7 @@ def interpreter(place):
         equal((result.code, result.err), (0, ""))
         ok("(trace): ok" in result.out, result.out)
         return succeeded(result.out)
-    each_way(place, attack)
+    each_way(place, attack, dynamic=True)
 
 
 def link(place):
@@ -350,7 +350,7 @@ def link(place):
         result = host.run(place, config, denied=denied)
         equal((result.code, result.err), (0, ""))
         return succeeded(result.out)
-    each_way(place, attack, owner=FIRST)        # who is root in there may do more to what is his
+    each_way(place, attack, FIRST, dynamic=True)        # who is root in there may do more to what is his
 
 
 def neighbour(place):

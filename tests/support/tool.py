@@ -127,15 +127,19 @@ def find_tool():
 TOOL = find_tool()
 
 
-def copy_tool(place):
-    """A copy where every user can get at it, and the environment that it needs."""
-    copy = place.file("bin/")
-    libs = os.path.dirname(TOOL)
-    for name in os.listdir(libs):
-        if name == "syncdemo" or name.startswith("libinitsync.so"):
-            # In the place of an earlier one, which somebody may still execute.
-            shutil.copy(os.path.join(libs, name), copy + "new")
-            os.rename(copy + "new", os.path.join(copy, name))
+# The same program, to load shared libraries, where the other one does not.
+DYNAMIC = os.path.join(BUILD, "tests", "support", ".libs", "syncdemo-dynamic")
+
+
+def copy_tool(place, dynamic=False):
+    """A copy where every user can get at it, and the environment that it needs; on demand one that loads libraries."""
+    copy, libs = place.file("bin/"), os.path.join(BUILD, ".libs")
+    files = {"syncdemo": DYNAMIC if dynamic and os.path.exists(DYNAMIC) else TOOL}
+    files.update({name: os.path.join(libs, name) for name in os.listdir(libs) if name.startswith("libinitsync.so")})
+    for name, path in files.items():
+        # In the place of an earlier one, which somebody may still execute.
+        shutil.copy(path, copy + "new")
+        os.rename(copy + "new", os.path.join(copy, name))
     return os.path.join(copy, "syncdemo"), dict(os.environ, LD_LIBRARY_PATH=copy)
 
 
