@@ -113,6 +113,7 @@ static int find_line(int fd, const char *path, char **ret_line, struct initsync_
 }
 
 static bool parse(char *line, uint64_t *ret_attributes, unsigned long *ret_super) {
+        /* ANALYZED(null-argument): find_line() has found it */
         char *dash = strstr(line, " - "), *field, *rest;
         unsigned i;
 
@@ -148,5 +149,6 @@ int mount_flags_tmpfs(int fd, const char *path, const char *source, struct inits
                 wanted = NULL;
                 r = fault_call(reterr, -ENOMEM, "asprintf", NULL);
         }
+        /* ANALYZED(null-argument): find_line() has found it */
         return r < 0 ? r : strstr(line, wanted) != NULL;
 }
