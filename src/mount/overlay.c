@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <initsync.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
@@ -15,6 +13,7 @@
 #include "kernel/syscalls.h"
 #include "kernel/task.h"
 #include "mount/overlay_helper.h"
+#include "mount/overlay_layers.h"
 #include "mount/overlay_options.h"
 
 /*
@@ -26,25 +25,13 @@
 #define HELPER_MS 10000         /* as a mount request */
 #define KILLED_MS 1000
 
-struct layers {
-        const struct initsync_overlay *overlay;
-        int userns;                     /* -1: no id mapping */
-        int fs;                         /* the context */
-        int writable, upper, work;      /* one clone, and both directories in it */
-        int *lower;                     /* all at once: a detached mount ends with its descriptor, if it is not in use yet */
-};
-
-static int failed(int r, const char *call, const char *path, struct initsync_error *reterr) {
-        return error_set(reterr, r, INITSYNC_STAGE_MOUNT, call, path, "overlay: %s%s%s", call, path ? " of " : "", path ? path : "");
-}
-
 /* What the file system itself has to say: "e overlay: ...", a message a read. */
-static int context_failed(const struct layers *layers, int r, const char *call, const char *path, struct initsync_error *reterr) {
+static int context_failed(int context, int r, const char *call, const char *path, struct initsync_error *reterr) {
         char said[256], shown[256];
-        ssize_t n = sys_read(layers->fs, said, sizeof(said));
+        ssize_t n = sys_read(context, said, sizeof(said));
 
         if (n <= 2)
-                return failed(r, call, path, reterr);
+                return overlay_layers_failed(r, call, path, reterr);
         while (n > 2 && said[n - 1] == '\n')
                 n--;
         text_escape(shown, sizeof(shown), said + 2, (size_t)n - 2);
@@ -52,106 +39,33 @@ static int context_failed(const struct layers *layers, int r, const char *call, 
                          path ? path : "", shown);
 }
 
-static int clone_layer(const struct layers *layers, const char *path, int *ret_fd, struct initsync_error *reterr) {
-        struct initsync_mount mount = INITSYNC_MOUNT_INIT;
-
-        mount.source = path;
-        mount.userns_fd = layers->userns;
-        return initsync_mount_open(&mount, ret_fd, reterr);
-}
-
-static int clone_lower(struct layers *layers, struct initsync_error *reterr) {
-        size_t i;
-        int r = 0;
-
-        for (i = 0; r >= 0 && i < layers->overlay->n_lower; i++) {
-                r = clone_layer(layers, layers->overlay->lower[i], &layers->lower[i], reterr);
-                if (r < 0)
-                        error_prefix(reterr, "overlay: lower[%zu]", i);
-        }
-        return r;
-}
-
-/* The part of both paths up to the last '/' that they share. */
-static size_t common_length(const char *a, const char *b) {
-        size_t i, last = 0;
-
-        for (i = 0; a[i] && a[i] == b[i]; i++)
-                if (a[i] == '/')
-                        last = i;
-        return last ? last : 1;
-}
-
-/* A directory below the clone must be the one that the path names: a mount in between is not part of the clone. */
-static int open_part(int clone, const char *path, size_t from, const char *name, int *ret_fd, struct initsync_error *reterr) {
-        struct sys_open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = SYS_RESOLVE_BENEATH | SYS_RESOLVE_NO_XDEV };
-        struct sys_statx wanted, got;
-        _cleanup_fd_ int fd = -1;
-        int r;
-
-        while (path[from] == '/')
-                from++;
-        fd = sys_openat2(clone, path[from] ? path + from : ".", &how);
-        if (fd < 0)
-                return failed(fd, "openat2", path, reterr);
-        r = sys_statx(AT_FDCWD, path, SYS_AT_STATX_DONT_SYNC, SYS_STATX_INO, &wanted);
-        if (r >= 0)
-                r = sys_statx(fd, "", SYS_AT_EMPTY_PATH | SYS_AT_STATX_DONT_SYNC, SYS_STATX_INO, &got);
-        if (r < 0)
-                return failed(r, "statx", path, reterr);
-        if (wanted.ino != got.ino || wanted.dev_major != got.dev_major || wanted.dev_minor != got.dev_minor)
-                return error_say(reterr, -EXDEV, INITSYNC_STAGE_MOUNT, "statx", path,
-                                 "overlay: %s: %s: expected upper and work on one mount", name, path);
-        *ret_fd = fd_take(&fd);
-        return 0;
-}
-
-/* overlayfs renames from one to the other, which the kernel allows within one mount only, and a clone of each would be two. */
-static int open_writable(struct layers *layers, struct initsync_error *reterr) {
-        const struct initsync_overlay *overlay = layers->overlay;
-        char path[PATH_MAX];
-        size_t n;
-        int r;
-
-        if (!overlay->upper)
-                return 0;
-        n = common_length(overlay->upper, overlay->work);
-        memcpy(path, overlay->upper, n);
-        path[n] = '\0';
-        r = clone_layer(layers, path, &layers->writable, reterr);
-        if (r < 0) {
-                error_prefix(reterr, "overlay: upper");
-                return r;
-        }
-        r = open_part(layers->writable, overlay->upper, n, "upper", &layers->upper, reterr);
-        return r < 0 ? r : open_part(layers->writable, overlay->work, n, "work", &layers->work, reterr);
-}
-
-static int set(const struct layers *layers, const char *option, struct initsync_error *reterr) {
+static int set(int context, const char *option, struct initsync_error *reterr) {
         const char *value = strchr(option, '=');
         char key[OVERLAY_OPTION_MAX];
         int r;
 
         snprintf(key, sizeof(key), "%.*s", value ? (int)(value - option) : (int)strlen(option), option);
         if (value)
-                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_STRING, key, value + 1, 0);
+                r = sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, key, value + 1, 0);
         else
-                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FLAG, key, NULL, 0);
-        return r < 0 ? context_failed(layers, r, "fsconfig", option, reterr) : 0;
+                r = sys_fsconfig(context, SYS_FSCONFIG_SET_FLAG, key, NULL, 0);
+        return r < 0 ? context_failed(context, r, "fsconfig", option, reterr) : 0;
 }
 
-static int configure(struct layers *layers, struct initsync_error *reterr) {
+static int configure(const struct initsync_overlay *overlay, int *ret_context, struct initsync_error *reterr) {
+        _cleanup_fd_ int context = fd_above_stdio(sys_fsopen("overlay", SYS_FSOPEN_CLOEXEC));
         size_t i;
         int r;
 
-        layers->fs = fd_above_stdio(sys_fsopen("overlay", SYS_FSOPEN_CLOEXEC));
-        if (layers->fs < 0)
-                return failed(layers->fs, "fsopen", NULL, reterr);
-        r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_STRING, "source", "overlay", 0);
+        if (context < 0)
+                return overlay_layers_failed(context, "fsopen", NULL, reterr);
+        r = sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, "source", "overlay", 0);
         if (r < 0)
-                return context_failed(layers, r, "fsconfig", "source", reterr);
-        for (i = 0; r >= 0 && i < layers->overlay->n_options; i++)
-                r = set(layers, layers->overlay->options[i], reterr);
+                return context_failed(context, r, "fsconfig", "source", reterr);
+        for (i = 0; r >= 0 && i < overlay->n_options; i++)
+                r = set(context, overlay->options[i], reterr);
+        if (r >= 0)
+                *ret_context = fd_take(&context);
         return r;
 }
 
@@ -161,25 +75,25 @@ static int is_old(int r) {
 }
 
 /* Return: 1 for a kernel that takes no layers by descriptor. */
-static int add_layers(const struct layers *layers, struct initsync_error *reterr) {
+static int add_layers(const struct layers *layers, int context, struct initsync_error *reterr) {
         const struct initsync_overlay *overlay = layers->overlay;
         size_t i;
         int r;
 
         for (i = 0; i < overlay->n_lower; i++) {
-                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FD, "lowerdir+", NULL, layers->lower[i]);
+                r = sys_fsconfig(context, SYS_FSCONFIG_SET_FD, "lowerdir+", NULL, layers->lower[i]);
                 if (i == 0 && is_old(r))
                         return 1;
                 if (r < 0)
-                        return context_failed(layers, r, "fsconfig", overlay->lower[i], reterr);
+                        return context_failed(context, r, "fsconfig", overlay->lower[i], reterr);
         }
         if (!overlay->upper)
                 return 0;
-        r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FD, "upperdir", NULL, layers->upper);
+        r = sys_fsconfig(context, SYS_FSCONFIG_SET_FD, "upperdir", NULL, layers->upper);
         if (r < 0)
-                return context_failed(layers, r, "fsconfig", overlay->upper, reterr);
-        r = sys_fsconfig(layers->fs, SYS_FSCONFIG_SET_FD, "workdir", NULL, layers->work);
-        return r < 0 ? context_failed(layers, r, "fsconfig", overlay->work, reterr) : 0;
+                return context_failed(context, r, "fsconfig", overlay->upper, reterr);
+        r = sys_fsconfig(context, SYS_FSCONFIG_SET_FD, "workdir", NULL, layers->work);
+        return r < 0 ? context_failed(context, r, "fsconfig", overlay->work, reterr) : 0;
 }
 
 /* Ids that the mapping knows: the container's root, if it has one. */
@@ -209,8 +123,8 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
                 return error_say(reterr, -ESRCH, INITSYNC_STAGE_MOUNT, NULL, NULL,
                                  "overlay: the process that was to make it was killed");
         if (job->call == OVERLAY_FSCONFIG && job->fs >= 0)
-                return context_failed(layers, job->error, "fsconfig", NULL, reterr);
-        return failed(job->error, calls[job->call], job->layer ? layers->overlay->lower[job->layer - 1] : NULL, reterr);
+                return context_failed(job->fs, job->error, "fsconfig", NULL, reterr);
+        return overlay_layers_failed(job->error, calls[job->call], job->layer ? layers->overlay->lower[job->layer - 1] : NULL, reterr);
 }
 
 /*
@@ -242,7 +156,7 @@ static int run(struct overlay_job **job, struct initsync_error *reterr) {
         const char *call;
         int pidfd, r = task_start_apart(flags, stack, sizeof(stack), overlay_help, *job, &pidfd, &call);
 
-        return r < 0 ? failed(r, call, NULL, reterr) : await(pidfd, job, reterr);
+        return r < 0 ? overlay_layers_failed(r, call, NULL, reterr) : await(pidfd, job, reterr);
 }
 
 /* With the credentials that the mapping asks for. */
@@ -254,7 +168,7 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
 
         r = sys_mmap(sizeof(*job), MAP_SHARED, &area);
         if (r < 0)
-                return failed(r, "mmap", NULL, reterr);
+                return overlay_layers_failed(r, "mmap", NULL, reterr);
         job = area;
         *job = *wanted;
         job->ret_fd = -1;
@@ -280,22 +194,22 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
         return 0;
 }
 
-static int create(const struct layers *layers, int *ret_fd, struct initsync_error *reterr) {
-        struct overlay_job job = { .fs = layers->fs, .writable = -1 };
+static int create(const struct layers *layers, int context, int *ret_fd, struct initsync_error *reterr) {
+        struct overlay_job job = { .fs = context, .writable = -1 };
         int r, fd;
 
         if (layers->overlay->n_uids && layers->overlay->upper) {
                 r = help(layers, &job, NULL, reterr);
         } else {
-                r = sys_fsconfig(layers->fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+                r = sys_fsconfig(context, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
                 if (r < 0)
-                        context_failed(layers, r, "fsconfig", NULL, reterr);
+                        context_failed(context, r, "fsconfig", NULL, reterr);
         }
         if (r < 0)
                 return r;
-        fd = sys_fsmount(layers->fs, SYS_FSMOUNT_CLOEXEC, (unsigned)layers->overlay->attr_set);
+        fd = sys_fsmount(context, SYS_FSMOUNT_CLOEXEC, (unsigned)layers->overlay->attr_set);
         if (fd < 0)
-                return context_failed(layers, fd, "fsmount", NULL, reterr);
+                return context_failed(context, fd, "fsmount", NULL, reterr);
         *ret_fd = fd;
         return 0;
 }
@@ -309,20 +223,20 @@ static int create_by_path(const struct layers *layers, int *ret_fd, struct inits
         const char *call = "";
         /* Not by the helper: what it opens is in the table of descriptors that is shared, and stays there when it is killed. */
         _cleanup_fd_ int place = overlay_tmpfs(0, &call), fd = -1;
-        size_t n = overlay->upper ? common_length(overlay->upper, overlay->work) : 0;
+        size_t n = overlay->upper ? overlay_layers_common(overlay) : 0;
         int r = overlay_data(overlay, n, data, reterr);
 
         if (r < 0)
                 return r;
         if (place < 0)
-                return failed(place, call, NULL, reterr);
+                return overlay_layers_failed(place, call, NULL, reterr);
         job.data = data;
         job.place = place;
         r = help(layers, &job, &fd, reterr);
         if (r >= 0 && overlay->attr_set) {
                 r = sys_mount_setattr(fd, "", SYS_AT_EMPTY_PATH, &attr);
                 if (r < 0)
-                        failed(r, "mount_setattr", NULL, reterr);
+                        overlay_layers_failed(r, "mount_setattr", NULL, reterr);
         }
         if (r >= 0)
                 *ret_fd = fd_take(&fd);
@@ -338,7 +252,7 @@ static int check_writable(const struct layers *layers, int fd, struct initsync_e
                 return 0;
         r = sys_fstatfs(fd, &have);
         if (r < 0)
-                return failed(r, "fstatfs", NULL, reterr);
+                return overlay_layers_failed(r, "fstatfs", NULL, reterr);
         if (have.f_flags & ST_RDONLY)
                 return error_say(reterr, -EROFS, INITSYNC_STAGE_MOUNT, "fsconfig", layers->overlay->upper,
                                  "overlay: %s: the kernel made it read-only: upper or work cannot be written (see its log)",
@@ -346,57 +260,35 @@ static int check_writable(const struct layers *layers, int fd, struct initsync_e
         return 0;
 }
 
-static int make(struct layers *layers, int *ret_fd, struct initsync_error *reterr) {
-        const struct initsync_overlay *overlay = layers->overlay;
-        _cleanup_fd_ int fd = -1;
-        int r;
+static int make(const struct layers *layers, int *ret_fd, struct initsync_error *reterr) {
+        _cleanup_fd_ int context = -1, fd = -1;
+        int r = configure(layers->overlay, &context, reterr);
 
-        if (overlay->n_uids) {
-                r = initsync_userns_open(overlay->uids, overlay->n_uids, overlay->gids, overlay->n_gids, &layers->userns, reterr);
-                if (r < 0)
-                        return r;
-        }
-        r = clone_lower(layers, reterr);
         if (r >= 0)
-                r = open_writable(layers, reterr);
-        if (r >= 0)
-                r = configure(layers, reterr);
-        if (r >= 0)
-                r = add_layers(layers, reterr);
+                r = add_layers(layers, context, reterr);
         if (r < 0)
                 return r;
-        r = r ? create_by_path(layers, &fd, reterr) : create(layers, &fd, reterr);
+        r = r ? create_by_path(layers, &fd, reterr) : create(layers, context, &fd, reterr);
         if (r >= 0)
                 r = check_writable(layers, fd, reterr);
         if (r < 0)
                 return r;
         fd = fd_above_stdio(fd_take(&fd));
         if (fd < 0)
-                return failed(fd, "fcntl", NULL, reterr);
+                return overlay_layers_failed(fd, "fcntl", NULL, reterr);
         *ret_fd = fd_take(&fd);
         return 0;
 }
 
 PUBLIC int initsync_overlay_open(const struct initsync_overlay *overlay, int *ret_fd, struct initsync_error *reterr) {
-        struct layers layers = { .overlay = overlay, .userns = -1, .fs = -1, .writable = -1, .upper = -1, .work = -1 };
+        struct layers layers;
         int r = overlay_check(overlay, reterr);
-        size_t i;
 
         if (r < 0)
                 return r;
-        layers.lower = malloc(overlay->n_lower * sizeof(*layers.lower));
-        if (!layers.lower)
-                return failed(-ENOMEM, "malloc", NULL, reterr);
-        for (i = 0; i < overlay->n_lower; i++)
-                layers.lower[i] = -1;
-        r = make(&layers, ret_fd, reterr);
-        for (i = 0; i < overlay->n_lower; i++)
-                fd_close(layers.lower[i]);
-        free(layers.lower);
-        fd_close(layers.fs);
-        fd_close(layers.work);
-        fd_close(layers.upper);
-        fd_close(layers.writable);
-        fd_close(layers.userns);
+        r = overlay_layers_open(&layers, overlay, reterr);
+        if (r >= 0)
+                r = make(&layers, ret_fd, reterr);
+        overlay_layers_clear(&layers);
         return r < 0 ? r : 0;
 }
