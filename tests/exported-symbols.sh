@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The header, the map and the shared library name the same functions.
+# The header, the map, the shared library and the static one name the same functions.
 set -eu
 : "${top_srcdir:=$(dirname "$0")/..}" "${top_builddir:=.}" "${CC:=cc}" "${NM:=nm}"
 . "$top_srcdir/tests/tap.sh"
@@ -57,5 +57,11 @@ if [ -f "$library" ]; then
         check "no call of it can be made to fail, as those of the build for tests can" nothing "$($NM "$library" | grep -i fault_)"
 else
         skip "the library exports the names in the map" "it was configured with --disable-shared"
+fi
+if [ -f "$top_builddir/libinitsync.localized" ]; then
+        $NM -g --defined-only "$top_builddir/.libs/libinitsync.a" | awk 'NF == 3 { print $3 }' | LC_ALL=C sort >"$dir/archive"
+        check "the static library has the same names, and no other" cmp "$dir/map" "$dir/archive"
+else
+        skip "the static library has the same names, and no other" "--disable-static, or objcopy cannot make names local"
 fi
 done_testing
