@@ -110,7 +110,7 @@ static int open_files(struct files *files, struct initsync_error *reterr) {
 
 int sealer_main(void) {
         struct answer answer = { .result = 0 };
-        struct files files;
+        struct files files = { -1, -1, -1 };
         char order;
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -149,6 +149,5 @@ int mount_flags_tmpfs(int fd, const char *path, const char *source, struct inits
                 wanted = NULL;
                 r = fault_call(reterr, -ENOMEM, "asprintf", NULL);
         }
-        /* ANALYZED(null-argument): find_line() has found it */
-        return r < 0 ? r : strstr(line, wanted) != NULL;
+        return r < 0 || !line || !wanted ? r : strstr(line, wanted) != NULL;
 }
