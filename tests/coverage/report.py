@@ -85,7 +85,8 @@ def read(build, source):
         reports = sorted(pool.map(lambda notes: gcov(build, notes), sorted(objects(build))), key=lambda r: "libfault" in r[0])
     for notes, report in reports:
         for file in report["files"]:
-            path = os.path.realpath(os.path.join(build, file["file"]))
+            # Relative to the source, as the compiler was told to name it.
+            path = os.path.realpath(os.path.join(source, file["file"]))
             if not path.startswith(top):
                 continue
             one = sources.setdefault(path[len(top):], None) or Source(path)

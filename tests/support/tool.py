@@ -111,24 +111,23 @@ def mounts(pid="self"):
 
 # ---- the programs ----------------------------------------------------------
 
-def find_tool():
-    """The program itself: where it is linked dynamically, libtool's wrapper would add a shell to each start."""
-    libs, program = os.path.join(BUILD, ".libs"), os.path.join(BUILD, "syncdemo")
+def find_program(directory, name):
+    """The program itself: where it is linked with the shared library, libtool's wrapper would add a shell to each start."""
+    program = os.path.join(directory, name)
     if os.path.exists(program):
         with open(program, "rb") as file:
             if file.read(4) == b"\x7fELF":
                 return program
-    if os.path.exists(os.path.join(libs, "syncdemo")):
-        os.environ["LD_LIBRARY_PATH"] = libs
-        return os.path.join(libs, "syncdemo")
-    return program
+    return os.path.join(directory, ".libs", name)
 
 
-TOOL = find_tool()
+TOOL = find_program(BUILD, "syncdemo")
+if os.path.dirname(TOOL) == os.path.join(BUILD, ".libs"):
+    os.environ["LD_LIBRARY_PATH"] = os.path.join(BUILD, ".libs")
 
 
 # The same program, to load shared libraries, where the other one does not.
-DYNAMIC = os.path.join(BUILD, "tests", "support", ".libs", "syncdemo-dynamic")
+DYNAMIC = find_program(os.path.join(BUILD, "tests", "support"), "syncdemo-dynamic")
 
 
 def copy_tool(place, dynamic=False):
