@@ -124,6 +124,63 @@ def replaced(place):
     ok(time.monotonic() - begin < 5, "they ended by themselves")
 
 
+TRACED = """
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+libc.prctl(0x59616d61, ctypes.c_ulong(-1), 0, 0, 0)     # PR_SET_PTRACER: anybody, where only ancestors may
+ready, go = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    with open("/pids", "a") as file:
+        file.write("x")
+    if libc.ptrace(0x4206, os.getppid(), 0, 0) < 0:     # PTRACE_SEIZE
+        os._exit(1)
+    os.write(go, b"x")
+    os.close(1)
+    os.close(2)
+    time.sleep(3600)
+os.read(ready, 1)
+os._exit(0)
+"""
+
+
+def traced_box(place, script):
+    """A container with the host's Python, and the program above."""
+    place.file("bundle/rootfs/traced.py", TRACED)
+    config = marked(place, box(place, script))
+    for name in ("usr", "lib", "lib64"):
+        if os.path.islink("/" + name):
+            os.symlink(os.readlink("/" + name), place.rootfs + "/" + name)
+        else:
+            config["mounts"].append(bind("/" + name, "/" + name, "rbind", "ro"))
+    return config
+
+
+def run_traced(place, config, code):
+    began = time.monotonic()
+    result = tool.finish(start(place, config), 30)
+    took = time.monotonic() - began
+    equal(result.code, code)
+    ok(took < 8, "it took %.1f s" % took)
+    gone(place, 1)
+    return result
+
+
+def traced_end(place):
+    """the first process has ended, and a child that traces it waits for nothing: to others it has not"""
+    need_container()
+    run_traced(place, traced_box(place, "exec /usr/bin/python3 /traced.py"), 137)   # how it ended is the tracer's to know
+
+
+def traced_hook(place):
+    """the same of a hook, which has a time limit"""
+    need_container()
+    config = traced_box(place, "echo started")
+    hook = {"path": "/usr/bin/python3", "args": ["python3", "/traced.py"], "env": ["LEFT=" + place.path], "timeout": 1}
+    config["hooks"] = {"startContainer": [hook]}
+    contains(run_traced(place, config, 1).err, "hooks.startContainer[0]")
+
+
 def killed(place):
     """SIGKILL of the tool ends everything, daemons that lost their parent included"""
     need_container()
@@ -196,7 +253,8 @@ def output_ends(place):
         os.kill(keeper, signal.SIGCONT)
 
 
-TESTS = [daemons, many_daemons, orphans, stopped_keeper, killed, killed_group, early, failed, output_ends]
+TESTS = [daemons, many_daemons, orphans, stopped_keeper, traced_end, traced_hook, killed,
+         killed_group, early, failed, output_ends]
 # Where it fails, the machine runs out of process numbers for a while.
 if os.environ.get("INITSYNC_LONG"):
     TESTS.append(replaced)

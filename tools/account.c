@@ -25,7 +25,7 @@ bool account_find(uid_t uid, struct account *ret) {
                 fclose(file);
         if (found)
                 return true;
-        snprintf(command, sizeof(command), "getent passwd %u 2>&-", uid);
+        snprintf(command, sizeof(command), "timeout 5 getent passwd %u 2>&-", uid);
         file = popen(command, "re");            /* NOLINT(cert-env33-c): nothing in it is anybody's but a number */
         found = file && read_account(file, uid, ret);
         if (file)

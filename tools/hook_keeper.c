@@ -161,7 +161,9 @@ static bool ended_well(struct keeper *keeper) {
                 if (n == 0)
                         break;
         }
-        waitid(P_PID, (id_t)keeper->pid, &info, WEXITED | WNOWAIT);
+        /* Nothing is shown of one whom another process traces: that is no good end, and sweeping ends the tracer. */
+        if (waitid(P_PID, (id_t)keeper->pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0 || info.si_pid == 0)
+                info = (siginfo_t){ .si_code = CLD_KILLED, .si_status = SIGKILL };
         keeper->report.end = info.si_code == CLD_EXITED ? HOOK_EXITED : HOOK_KILLED;
         keeper->report.value = info.si_status;
         if (read(keeper->failed, &failure, sizeof(failure)) == sizeof(failure))

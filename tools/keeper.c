@@ -69,12 +69,14 @@ static int receive_made(int fd, int *ret_pidfd, struct initsync_error *reterr) {
         return made.pid > 0 && *ret_pidfd < 0 ? fault_call(reterr, -EMFILE, "clone3", NULL) : made.pid;
 }
 
+#define REAP_MAX 256            /* at once: who makes more meanwhile is not to keep us from everything else */
+
 static void answer(int fd, int pidfd) {
-        siginfo_t info = { .si_code = CLD_KILLED, .si_status = SIGKILL };
+        siginfo_t info = { .si_pid = 0 };
         int status;
 
-        /* Whoever asks waits for an answer. */
-        if (waitid(KERNEL_P_PIDFD, (id_t)pidfd, &info, WEXITED | KERNEL_WALL) < 0)
+        /* Whoever asks waits for an answer, and has seen the end. One whom another process traces is shown to that one only. */
+        if (waitid(KERNEL_P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | KERNEL_WALL) < 0 || info.si_pid == 0)
                 info = (siginfo_t){ .si_code = CLD_KILLED, .si_status = SIGKILL };
         status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
         if (send(fd, &status, sizeof(status), MSG_NOSIGNAL) < 0)
@@ -84,8 +86,9 @@ static void answer(int fd, int pidfd) {
 /* Orphans that ended, while the container goes on: its first process stays until somebody asks how it ended. */
 static void reap_orphans(pid_t first) {
         siginfo_t info;
+        int n;
 
-        for (;;) {
+        for (n = 0; n < REAP_MAX; n++) {
                 info.si_pid = 0;
                 if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | KERNEL_WALL) < 0 || info.si_pid == 0 ||
                     info.si_pid == first)

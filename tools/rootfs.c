@@ -37,6 +37,10 @@ static int make_parent_private(int directory, const char *path, struct initsync_
                 if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
                         return tree_set(at, false, &attr, path, reterr);
                 up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (up >= 0 && rootfs_same(up, at)) {
+                        fd_closep(&up);
+                        return fault(reterr, -EINVAL, "%s: the root directory here is no mount point", path);
+                }
                 fd_closep(&at);
                 at = up;
         }
