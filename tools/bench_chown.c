@@ -69,11 +69,20 @@ static int64_t end_mount(int64_t start, int tree, struct initsync_error *reterr)
         return umount2(TARGET, MNT_DETACH) < 0 ? fault_call(reterr, -errno, "umount2", TARGET) : took;
 }
 
+/* Consumes @fd. */
+static int64_t attach(int64_t start, int fd, struct initsync_error *reterr) {
+        _cleanup_fd_ int target = open(TARGET, O_PATH | O_CLOEXEC);
+        int r = initsync_attach(fd, target, reterr);
+
+        if (r < 0)
+                close(fd);
+        return r < 0 ? r : end_mount(start, fd, reterr);
+}
+
 static int64_t do_ours(void *data, struct initsync_error *reterr) {
         const struct bench_maps *maps = bench_maps();
         struct initsync_mount mount = INITSYNC_MOUNT_INIT;
         int64_t start = clock_ns();
-        _cleanup_fd_ int target = -1;
         int fd, r;
 
         mount.source = ((const struct tree *)data)->path;
@@ -82,11 +91,7 @@ static int64_t do_ours(void *data, struct initsync_error *reterr) {
         r = initsync_mount_open(&mount, &fd, reterr);
         if (r < 0)
                 return r;
-        target = open(TARGET, O_PATH | O_CLOEXEC);
-        r = initsync_attach(fd, target, reterr);
-        if (r < 0)
-                close(fd);
-        return r < 0 ? r : end_mount(start, fd, reterr);
+        return attach(start, fd, reterr);
 }
 
 /* The root file system of a container: the tree below a layer that is written to, all of it under the map. */
@@ -95,7 +100,6 @@ static int64_t do_root(void *data, struct initsync_error *reterr) {
         const char *const lower[] = { ((const struct tree *)data)->path };
         struct initsync_overlay overlay = INITSYNC_OVERLAY_INIT;
         int64_t start = clock_ns();
-        _cleanup_fd_ int target = -1;
         int fd, r;
 
         overlay.lower = lower;
@@ -107,11 +111,7 @@ static int64_t do_root(void *data, struct initsync_error *reterr) {
         r = initsync_overlay_open(&overlay, &fd, reterr);
         if (r < 0)
                 return r;
-        target = open(TARGET, O_PATH | O_CLOEXEC);
-        r = initsync_attach(fd, target, reterr);
-        if (r < 0)
-                close(fd);
-        return r < 0 ? r : end_mount(start, fd, reterr);
+        return attach(start, fd, reterr);
 }
 
 static int64_t do_bare(void *data, struct initsync_error *reterr) {
