@@ -39,6 +39,7 @@ TIMEOUT = 10 * int(os.environ.get("INITSYNC_PATIENCE", "1"))
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 1, 0x1000, 0x4000, 0x40000, 0x100000
+MNT_DETACH = 2
 PR_SET_CHILD_SUBREAPER = 36
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
@@ -336,12 +337,23 @@ def left_processes():
             time.sleep(0.005)
 
 
+def one_of_each():
+    """Leave /proc and /sys alone of their kinds: a user namespace may mount either where any other is in full view."""
+    with open("/proc/self/mounts", encoding="utf-8") as file:
+        found = [line.split()[1:3] for line in file]
+    for point, kind in found:
+        if kind in ("proc", "sysfs") and point not in ("/proc", "/sys"):
+            # Gone already if it was mounted below another.
+            libc.umount2(point.encode().decode("unicode_escape").encode("latin-1"), MNT_DETACH)
+
+
 def own_place(path):
     """A tmpfs for the tests that only they see; for an ordinary user the directory itself, and before Linux 6.3, whose tmpfs takes
     no id maps, with INITSYNC_PLACE=disk."""
     if ROOT:
         unshare()
         mount(None, "/", flags=MS_REC | MS_PRIVATE)
+        one_of_each()
         if os.environ.get("INITSYNC_PLACE") == "disk":
             os.chmod(path, 0o755)
             mount(path, path, flags=MS_BIND)
