@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include "cleanup.h"
+#include "clock.h"
 #include "kernel.h"
 #include "map_helper.h"
 #include "say.h"
@@ -26,13 +26,6 @@ const char *map_helper_find(const char *name) {
                 if (strcmp(strrchr(all[i], '/') + 1, name) == 0 && access(all[i], F_OK) == 0)
                         return all[i];
         return NULL;
-}
-
-static int64_t now_ms(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* "newuidmap PID INSIDE OUTSIDE COUNT ...", in one piece of memory. */
@@ -76,13 +69,13 @@ static _Noreturn void execute(char **args, int output, pid_t parent) {
 /* All that it says, until it ends; what does not fit is dropped. */
 static int attend(int pidfd, int output, char *text, size_t size) {
         struct pollfd wait[] = { { .fd = output, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
-        int64_t end = now_ms() + HELPER_MS, left;
+        int64_t end = clock_ms() + HELPER_MS, left;
         size_t used = 0;
         char rest[256];
         ssize_t n;
 
         while (!wait[1].revents) {
-                left = end - now_ms();
+                left = end - clock_ms();
                 if (left <= 0)
                         return -ETIME;
                 if (poll(wait, 2, (int)left) <= 0)

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/wait.h>
-#include <time.h>
 #include "cleanup.h"
+#include "clock.h"
 #include "kernel.h"
 #include "reap.h"
 
 #define ROUND_MS 5
-
-static int64_t now_ms(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Where there is no descriptor left for one, the rounds alone. */
 static bool wait_until(pid_t pid, int signal, int64_t end, int *ret_status) {
@@ -29,7 +21,7 @@ static bool wait_until(pid_t pid, int signal, int64_t end, int *ret_status) {
                         *ret_status = 0;        /* somebody else reaped it */
                 if (r == pid || (r < 0 && errno == ECHILD))
                         return true;
-                if (now_ms() >= end)
+                if (clock_ms() >= end)
                         return false;
                 kill(pid, signal);      /* not reaped, so that the number is its own */
                 if (poll(&ended, 1, ROUND_MS) > 0)
@@ -40,8 +32,8 @@ static bool wait_until(pid_t pid, int signal, int64_t end, int *ret_status) {
 bool reap(pid_t pid, int timeout_ms, int *ret_status) {
         int unused;
 
-        if (wait_until(pid, SIGCONT, now_ms() + timeout_ms, ret_status ? ret_status : &unused))
+        if (wait_until(pid, SIGCONT, clock_ms() + timeout_ms, ret_status ? ret_status : &unused))
                 return true;
-        wait_until(pid, SIGKILL, now_ms() + REAP_KILLED_MS, &unused);
+        wait_until(pid, SIGKILL, clock_ms() + REAP_KILLED_MS, &unused);
         return false;
 }
