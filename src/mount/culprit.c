@@ -4,6 +4,7 @@
 #include "mount/culprit.h"
 
 #define BATCH 256               /* ids asked for at once */
+#define CACHED_TRIES 16         /* any mount made on the system meanwhile lets RESOLVE_CACHED give up */
 #define MAPS_ALL (INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE)
 
 struct stat_buffer {
@@ -110,11 +111,12 @@ RAW static int is_culprit(uint64_t id, const struct source_request *request, con
         struct stat_buffer buffer;
         const struct sys_statmount *stat = stat_mount(id, SYS_STATMOUNT_MNT_POINT | SYS_STATMOUNT_FS_TYPE, &buffer);
         uint64_t opened = 0;
-        int fd, r = 0;
+        int fd = -EAGAIN, r = 0, i;
 
         if (!stat || !is_below(stat->str + stat->mnt_point, path))
                 return 0;
-        fd = sys_openat2(AT_FDCWD, stat->str + stat->mnt_point, &how);
+        for (i = 0; i < CACHED_TRIES && fd == -EAGAIN; i++)
+                fd = sys_openat2(AT_FDCWD, stat->str + stat->mnt_point, &how);
         if (fd < 0)
                 return 0;
         if (mount_id(fd, &opened) == 0 && opened == id)
