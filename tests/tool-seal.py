@@ -28,6 +28,8 @@ FSOPEN, STATMOUNT = 430, 457
 MEMFD_CREATE = {"x86_64": (319, 356), "i686": (356,), "aarch64": (279,)}.get(os.uname().machine, ())
 # fsconfig(FSCONFIG_SET_FD), as below Linux 6.13; nothing else in the tool uses it.
 NO_OVERLAY = "431/1=5:EINVAL"
+# prctl(PR_SET_MM): the copy has to be executed then.
+NO_REPLACEMENT = {"x86_64": "157/0=35:EPERM", "i686": "172/0=35:EPERM", "aarch64": "167/0=35:EPERM"}.get(os.uname().machine)
 
 # Everything that a container's root may ever be given.
 CAPABILITIES = ["CAP_" + name for name in (
@@ -181,6 +183,14 @@ def best():
     return "overlay" if tool.feature("overlay_layer_fd") else "memfd"
 
 
+def began(path):
+    """How often the traced tool went on from a copy: without an execution, and with one."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.readlines()
+    return (len([line for line in lines if "prctl(PR_SET_MM, PR_SET_MM_MAP" in line and line.endswith(" = 0\n")]),
+            len([line for line in lines if "execveat(" in line]))
+
+
 def kinds(place):
     """a container's runtime is an overlay's file, or a memfd where that cannot be; it holds nothing of the host's file"""
     host = Host(place)
@@ -188,6 +198,31 @@ def kinds(place):
     for denied in ("%d:ENOSYS" % FSOPEN, "%d:EPERM" % FSOPEN, NO_OVERLAY, "432:EPERM", "%d:ENOSYS" % STATMOUNT):
         equal(running(host, place, denied=denied), ("memfd", []))
     host.unchanged()
+
+
+def executed(place):
+    """where the kernel does not take the copy for the executable of a process that runs, it is executed"""
+    if not NO_REPLACEMENT:
+        raise Skip("the number of prctl(2) is not known here")
+    for dynamic in (False, True):
+        host = Host(place, dynamic)
+        equal(running(host, place, denied=NO_REPLACEMENT), (best(), []))
+        equal(running(host, place, denied=NO_REPLACEMENT + "," + NO_OVERLAY), ("memfd", []))
+        equal(running(host, place), (best(), []))
+        host.unchanged()
+
+
+def replaced(place):
+    """root's tool goes on from the copy as it is, and all that it prints and does is the same"""
+    host = Host(place)
+    config = place.write(shell(place, "echo $0; exit 7"))
+    for denied, expected in ((None, (1, 0)), (NO_REPLACEMENT, (0, 1))):
+        trace = place.file("trace")
+        command = [*tool.strace("-o", trace, "-e", "trace=execveat,prctl"), host.program, "run", "--bundle", config, "test"]
+        if denied:
+            command = [DENY, denied, "--", *command]
+        equal(tool.finish(tool.start(command, env=host.environment), 30), (7, "/bin/sh\n", ""))
+        equal(began(trace), expected)
 
 
 def nothing_else(place):
@@ -211,14 +246,14 @@ def once(place):
     config = place.write(shell(place, "true"))
     for denied in (None, NO_OVERLAY, "%d:ENOSYS" % STATMOUNT):
         trace = place.file("trace")
-        command = [*tool.strace("-o", trace, "-e", "trace=execveat,memfd_create,fsopen"), host.program, "run", "--bundle",
-                   config, "test"]
+        command = [*tool.strace("-o", trace, "-e", "trace=execveat,memfd_create,fsopen,prctl"), host.program, "run",
+                   "--bundle", config, "test"]
         if denied:
             command = [DENY, denied, "--", *command]
         equal(tool.finish(tool.start(command, env=host.environment), 30), (0, "", ""))
         with open(trace, encoding="utf-8") as file:
             lines = file.read()
-        equal(lines.count("execveat("), 1)
+        equal(sum(began(trace)), 1)
         equal(lines.count("fsopen(\"overlay\""), 1)
         equal(lines.count("memfd_create("), 1 if denied or best() == "memfd" else 0)
 
@@ -229,10 +264,9 @@ def child_half(place):
     for args, count in ((["init", "--sync-fd", "99", "--bundle", "/"], 1), (["parent", "--sync-fd", "99", "--pid", "1"], 0),
                         (["features"], 0), (["init"], 0)):
         trace = place.file("trace")
-        command = [*tool.strace("-o", trace, "-e", "trace=execveat"), host.program, *args]
+        command = [*tool.strace("-o", trace, "-e", "trace=execveat,prctl"), host.program, *args]
         tool.finish(tool.start(command, env=host.environment))
-        with open(trace, encoding="utf-8") as file:
-            equal(file.read().count("execveat("), count)
+        equal(sum(began(trace)), count)
 
 
 # ---- claims ----------------------------------------------------------------------
@@ -256,11 +290,10 @@ def claims(place):
         # Started from memory, of which no overlay can be had. The last of them is as good as ours.
         trace = place.file("trace")
         config = place.write(shell(place, "true"))
-        command = [*tool.strace("-o", trace, "-e", "trace=execveat"), "/proc/self/fd/%d" % fd, "run", "--bundle", config,
-                   "test"]
+        command = [*tool.strace("-o", trace, "-e", "trace=execveat,prctl"), "/proc/self/fd/%d" % fd, "run", "--bundle",
+                   config, "test"]
         equal(tool.finish(tool.start(command, [fd], env=host.environment), 30), (0, "", ""))
-        with open(trace, encoding="utf-8") as file:
-            equal(file.read().count("execveat("), 0 if fd == fds[-1] else 1)
+        equal(sum(began(trace)), 0 if fd == fds[-1] else 1)
         os.close(fd)
     # A read-only overlay that has a place in the mount namespace, and could be changed there.
     for name in ("empty/", "over/"):
@@ -428,13 +461,13 @@ def ordinary_user(place):
             raise Skip("no user namespaces here")
         trace = place.file("trace")
         os.chmod(trace, 0o666)
-        traced = tool.strace("-o", trace, "-e", "trace=execveat,memfd_create,fsopen")
+        traced = tool.strace("-o", trace, "-e", "trace=execveat,memfd_create,fsopen,prctl")
         process = tool.start([*traced, *command, host.program, "init", "--sync-fd", "99", "--bundle", "/"],
                              env=host.environment, preexec_fn=tool.ordinary_user)
         contains(one_line(tool.finish(process).err), "--sync-fd 99")
         with open(trace, encoding="utf-8") as file:
             lines = file.read()
-        equal(lines.count("execveat("), 1)
+        equal(sum(began(trace)), 1)
         equal("memfd_create(" in lines, wanted == "memfd" or best() == "memfd")
         equal('fsopen("overlay"' in lines, wanted == "overlay")
     if tool.ROOT:
@@ -461,8 +494,8 @@ def no_event(place):
         tool.checked(tool.libc.umount2((place.path + "/control").encode(), 2))
 
 
-TESTS = [kinds, nothing_else, once, child_half, claims, control, interpreter, link, neighbour, survivor, deleted, noexec,
-         ordinary_user, no_event]
+TESTS = [kinds, executed, replaced, nothing_else, once, child_half, claims, control, interpreter, link, neighbour, survivor,
+         deleted, noexec, ordinary_user, no_event]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -10,7 +10,9 @@
 #include <initsync.h>
 
 /*
- * sealed_restart() - execute this program again from a sealed copy of its executable; 0 when it runs from one already
+ * sealed_restart() - have this process run from a sealed copy of its executable, if it does not yet
+ *
+ * In place, as root; where that cannot be, the copy is executed, and this does not return.
  *
  * Return: 0, or a negative errno: to go on from the host's file would be unsafe.
  */
