@@ -21,6 +21,7 @@
 
 #define SESSIONS 100
 #define HOOK_MS 5000
+#define LONGEST_MS 60000        /* the hook lasts until all others have ended, or else this long */
 
 static int well_behaved(int socket, void *arg) {
         struct initsync_mount mount = INITSYNC_MOUNT_INIT;
@@ -59,7 +60,7 @@ static void drive(struct duo *duos, int64_t start) {
                 polls[i] = (struct pollfd){ .fd = initsync_parent_get_fd(duos[i].parent), .events = POLLIN };
         while (open) {
                 poll(polls, SESSIONS, 50);
-                if (duos[7].later && duo_now() - start >= HOOK_MS) {
+                if (duos[7].later && duo_now() - start >= HOOK_MS && (open == 1 || duo_now() - start >= LONGEST_MS)) {
                         duos[7].later = DUO_NONE;
                         assert_int_equal(initsync_parent_resume(duos[7].parent, 0, NULL), 0);
                 }
@@ -92,8 +93,8 @@ static void test_a_hundred_sessions(void **state) {
         drive(duos, start);
         for (i = 0; i < SESSIONS; i++) {
                 assert_int_equal(duos[i].result, i == 8 ? -ETIMEDOUT : 0);
-                assert_true(duos[i].took_ms < (i == 7 ? HOOK_MS + 1000 : 4000));
-                assert_true(i != 7 || duos[i].took_ms >= HOOK_MS);
+                assert_true(i == 7 ? duos[i].took_ms >= HOOK_MS : duos[i].took_ms < duos[7].took_ms);
+                assert_true(getenv("INITSYNC_PATIENCE") || duos[i].took_ms < (i == 7 ? HOOK_MS + 1000 : 4000));
                 duo_end(&duos[i]);
         }
 }

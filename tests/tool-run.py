@@ -120,11 +120,11 @@ def own_namespaces(pid="self"):
     return {kind: os.stat("/proc/%s/ns/%s" % (pid, kind)).st_ino for kind in (*NAMESPACES.values(), "user", "time")}
 
 
-def wait_for(condition, what):
-    end = time.monotonic() + tool.TIMEOUT
+def wait_for(condition, what, timeout=tool.TIMEOUT, pause=0.005):
+    end = time.monotonic() + timeout
     while not condition():
         ok(time.monotonic() < end, "no " + what)
-        time.sleep(0.005)
+        time.sleep(pause)
 
 
 def read(path):
@@ -608,17 +608,26 @@ def all_namespaces():
 
 def hundred(place):
     """a hundred at once, with one ID, leave nothing behind: no process, mount, namespace or file"""
-    config = shell("sleep 1; exit $((RANDOM % 2))", mapped=True)
+    # Each is there until all are, whoever starts them how slowly: a FIFO that nobody writes to is not opened.
+    config = shell(": </mnt/end; exit $((RANDOM % 2))", mapped=True)
     config["mounts"].append(bind(place.data, "/mnt"))
     prepared(place, config)
     place.file("bundle/rootfs/mnt/")
+    os.mkfifo(place.data + "/end")
     temporary = set(os.listdir("/tmp"))
     before = (tool.mounts(), all_namespaces(), sorted(os.walk(place.path)))
     processes = [tool.start([tool.TOOL, "run", "--bundle", place.bundle, "same"]) for _ in range(100)]
-    wait_for(lambda: len(all_namespaces()) > len(before[1]) + 100, "hundred")
-    for process in processes:
-        result = tool.finish(process, 60)
-        ok(result.code in (0, 1) and not result.err, result)
+    try:
+        kinds = len(config["linux"]["namespaces"])
+        wait_for(lambda: len(all_namespaces()) == len(before[1]) + 100 * kinds, "hundred", 6 * tool.TIMEOUT, 0.5)
+    finally:
+        end = os.open(place.data + "/end", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        for process in processes:
+            result = tool.finish(process, 6 * tool.TIMEOUT)
+            ok(result.code in (0, 1) and not result.err, result)
+    finally:
+        os.close(end)
     equal((tool.mounts(), all_namespaces(), sorted(os.walk(place.path))), before)
     ok(not [name for name in set(os.listdir("/tmp")) - temporary if "syncdemo" in name], "files in /tmp")
 
