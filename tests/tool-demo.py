@@ -177,7 +177,7 @@ def test_ordinary(demo):
         r"^ok   plain bind shows uid:gid of /srv/plain/root-file as: 0:0$",
         r"^ok   id-mapped bind: mountinfo has at /srv/mapped: .* id-mapped|^left out id-mapped mounts: ",
         r"^ok   id-mapped bind: statmount has at /srv/mapped: tmpfs, uids 0 |^left out ",
-        r"^left out id maps that change an id: |^ok   id-mapped bind shows uid:gid of /srv/mapped/root-file as: 5000:6000$")
+        r"^left out id-mapped mounts: |^left out id maps that change an id: |^ok   id-mapped bind shows uid:gid of /srv/mapped/root-file as: 5000:6000$")
 
 
 def test_quiet(demo):

@@ -94,7 +94,7 @@ def output(place):
     """output: escaped, its end when there is much, in a line that is no longer for it, of a caller that is no larger"""
     need_container()
 
-    def says(script, *parts, limit=8):
+    def says(script, *parts, limit=8 * tool.PATIENCE):
         result = run(place, configuration(place, createRuntime=[hook(place, "createRuntime", script, timeout=limit)]))
         equal((result.code, result.out), (1, ""))
         contains(one_line(result.err), "config.json: hooks.createRuntime[0]: ", *parts)

@@ -73,7 +73,7 @@ def relative(place):
 
 def recursive(place):
     """with the mounts below, or without them"""
-    need_idmap(place)
+    tool.need_mapped_tmpfs(place)
     target = place.file("target/")
     mount("tmpfs", place.file("data/below/"), "tmpfs")
     place.file("data/below/file", owner=(1, 2))
@@ -91,11 +91,14 @@ def recursive(place):
 def other_file_systems(place):
     """a file system that takes no id map is named, also below the source"""
     need_idmap(place)
-    failed(*MAPS, "/proc", place.file("target/"), parts=("/proc", "proc mounted at /proc takes no id mapping"))
+    # By its name from Linux 6.8 on.
+    name = "proc mounted at /proc" if tool.feature("statmount") else "/proc: its file system, or one mounted below it,"
+    failed(*MAPS, "/proc", place.file("target/"), parts=(name + " takes no id mapping",))
     below = place.file("data/below/")
     mount("proc", below, "proc")
     try:
-        failed("--recursive", *MAPS, place.data, place.file("target/"), parts=("/below", "takes no id mapping"))
+        failed("--recursive", *MAPS, place.data, place.file("target/"),
+               parts=("/below" if tool.feature("statmount") else "or one mounted below it", "takes no id mapping"))
     finally:
         umount(below)
 

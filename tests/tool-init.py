@@ -97,7 +97,7 @@ def container_map(place):
 
 def recursive(place):
     """rbind and ridmap are two things"""
-    need_idmap(place)
+    tool.need_mapped_tmpfs(place)
     mount("tmpfs", place.file("data/below/"), "tmpfs")
     try:
         place.file("data/below/file", owner=(1, 2))
@@ -123,7 +123,7 @@ def earlier_mount(place):
 
 def earlier_mapped_mount(place):
     """the same of two id-mapped mounts in a row, which are not asked for at once"""
-    need_idmap(place)
+    tool.need_mapped_tmpfs(place)
     mount("tmpfs", place.file("data/below/"), "tmpfs")
     try:
         place.file("data/below/file", owner=(1, 2))

@@ -118,7 +118,7 @@ def replaced(place):
     config = marked(place, box(place, ""))
     config["process"]["args"] = ["/bin/probe", "replace", "40"]
     begin = time.monotonic()
-    result = tool.finish(start(place, config), 30)
+    result = tool.finish(start(place, config), 3 * tool.TIMEOUT)
     equal((result.code, result.out, result.err), (3, "", ""))
     equal(of_container(place), [])
     ok(time.monotonic() - begin < 5, "they ended by themselves")
@@ -158,10 +158,10 @@ def traced_box(place, script):
 
 def run_traced(place, config, code):
     began = time.monotonic()
-    result = tool.finish(start(place, config), 30)
+    result = tool.finish(start(place, config), 3 * tool.TIMEOUT)
     took = time.monotonic() - began
     equal(result.code, code)
-    ok(took < 8, "it took %.1f s" % took)
+    ok(took < 8 * tool.PATIENCE, "it took %.1f s" % took)
     gone(place, 1)
     return result
 

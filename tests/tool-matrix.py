@@ -150,6 +150,7 @@ def documented():
 
 def blamed(place):
     """a mount that refuses is named through another that does not"""
+    tool.need_feature("statmount", "6.8")
     with sources.file_system(place, "tmpfs") as at:
         deeper = place.file("tmpfs/other/deeper/")
         for userns in (True, False):

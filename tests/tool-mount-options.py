@@ -230,7 +230,7 @@ def mapped_entry(destination, kind, options, text):
 
 def new_file_systems(place):
     """idmap on a new tmpfs, without a user namespace and in one, where the host's ids are meant"""
-    tool.need_idmap(place)
+    tool.need_mapped_tmpfs(place)
     script = "stat -c %u:%g /t; touch /t/x && stat -c %u:%g /t/x"
     options = ["idmap", "uid=1000", "gid=1000", "mode=777"]
     equal(fine(place, shell(script, mounts=[mapped_entry("/t", "tmpfs", options, "1000:0:8")])), "0:0\n0:0\n")
@@ -256,7 +256,7 @@ def new_file_systems(place):
 
 def mapped_copy_up(place):
     """tmpcopyup with idmap: the container sees the owners that the image has"""
-    tool.need_idmap(place)
+    tool.need_mapped_tmpfs(place)
     place.file("bundle/rootfs/etc/file", "x", (1, 2))
     equal(fine(place, shell("stat -c %u:%g /etc/file",
                             mounts=[mapped_entry("/etc", "tmpfs", ["tmpcopyup", "idmap", "uid=1000", "gid=1000"],
@@ -285,6 +285,8 @@ def mapped_again(place):
 
 def ordinary_user(place):
     """as an ordinary user: remount, tmpcopyup, an id-mapped tmpfs, attributes and propagation"""
+    if tool.ROOT:
+        tool.need_mapped_tmpfs(place)
     place.file("bundle/rootfs/etc/file", "content\n")
     entries = [entry("/a", "tmpfs", "size=64k"), entry("/a", "tmpfs", "remount", "size=128k", "noexec", "shared"),
                entry("/etc", "tmpfs", "tmpcopyup", "rro"), bind(place.data, "/b", "rbind", "rnosuid", "ro"),

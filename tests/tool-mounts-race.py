@@ -139,7 +139,7 @@ def masks(place):
         place.write(config)
         lines = set()
         with swapping(place.rootfs + "/way/one", place.rootfs + "/way/other"):
-            end = time.monotonic() + max(SECONDS, 40)   # it ends with the first
+            end = time.monotonic() + max(SECONDS, 40 * tool.PATIENCE)  # it ends with the first
             while time.monotonic() < end and not lines:
                 result = tool.run("run", "--bundle", place.bundle, "test")
                 if result.code:

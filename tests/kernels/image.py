@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -21,6 +20,8 @@ COMMANDS = """
     chrt ionice taskset mountpoint script setsid capsh getpcaps nice
 """.split()
 FILES = ["/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/nsswitch.conf", "/usr/lib/locale/C.utf8", "/etc/mke2fs.conf", "/etc/login.defs"]
+# The one that containers have, too, whose /usr is the host's.
+PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 # Of Python's library what no test imports, and is large.
 NOT_OF_PYTHON = ("test", "idlelib", "tkinter", "ensurepip", "lib2to3", "pydoc_data", "dist-packages", "site-packages", "config-*", "turtledemo")
 NOT_OF_THE_BUILD = (".git", "*.o", "*.lo", "*.la", "*.a", "*.log", "*.trs", ".deps", "autom4te.cache", "kernels", "config.status",
@@ -96,10 +97,10 @@ def stage_system(stage):
             stage.file(path)
     for path in FILES:
         stage.file(path)
-    stage.file(sys.executable)
-    if not os.path.lexists(stage.inside("/usr/bin/python3")):
-        os.symlink(sys.executable, stage.inside("/usr/bin/python3"))
-    stage.tree(sysconfig.get_path("stdlib"), NOT_OF_PYTHON)
+    stage.file(PYTHON)
+    library = subprocess.run([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout.strip()
+    stage.tree(library, NOT_OF_PYTHON)
     stage.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n"
                "initsync-ci:x:65533:65533::/nonexistent:/bin/sh\n")
     stage.text("/etc/group", "root:x:0:\nnogroup:x:65534:\ninitsync-ci:x:65533:\n")
@@ -118,7 +119,7 @@ def make_disk(path, scratch, source, build, tests):
     stage.tree(build, NOT_OF_THE_BUILD)
     shutil.copy(os.path.join(HERE, "guest.sh"), stage.inside("/guest.sh"))
     stage.text("/tests", "".join(line + "\n" for line in tests))
-    stage.text("/environment", "top_srcdir='%s'\ntop_builddir='%s'\nPYTHON3='%s'\n" % (source, build, sys.executable))
+    stage.text("/environment", "top_srcdir='%s'\ntop_builddir='%s'\nPYTHON3='%s'\n" % (source, build, PYTHON))
     size = sum(os.lstat(os.path.join(folder, name)).st_blocks * 512 for folder, _, names in os.walk(root) for name in names)
     with open(path, "wb") as file:
         file.truncate(size * 5 // 4 + FREE)

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Runs tests on Debian's kernels under qemu: `make check-kernels`.
 
-    run.py [--kernels "6.1 6.12"] [--timeout SECONDS] TEST...
+    run.py [--kernels "6.1 6.12"] [--timeout SECONDS] [--jobs GUESTS] TEST...
 
 A test is a file below the build directory, or with .py or .sh below the source. Prints TAP, a line for each test on each kernel and
 the results of a test that fails behind it. A test fails by a failure, by an end that is none, and by a skip that is not in
-tests/kernels/skips. INITSYNC_KERNELS, INITSYNC_KERNEL_CACHE (where kernels are kept), INITSYNC_ACCEL (tcg or kvm) and
-INITSYNC_MIRROR (Debian's) change what their names say.
+tests/kernels/skips. Kernels run side by side, as many as there are processors.
+
+INITSYNC_KERNELS, INITSYNC_KERNEL_CACHE (where kernels are kept), INITSYNC_ACCEL (tcg or kvm) and INITSYNC_MIRROR (Debian's) change
+what their names say.
 """
 import argparse
 import collections
+import concurrent.futures
 import fnmatch
 import os
 import re
@@ -17,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
@@ -108,35 +112,41 @@ def read_skips():
 
 
 class Judge:
-    """Counts."""
+    """Counts, and prints; one for all kernels."""
 
     def __init__(self, skips):
         self.skips = skips
-        self.used = set()
-        self.passed = self.failed = self.skipped = self.number = 0
+        self.counts = collections.defaultdict(collections.Counter)
+        self.number = 0
+        self.lock = threading.Lock()
+
+    def figures(self, version):
+        return ", ".join("%d %s" % (self.counts[version][what], what) for what in ("passed", "failed", "skipped"))
+
+    def failed(self):
+        return any(counts["failed"] for counts in self.counts.values())
 
     def may_skip(self, version, test, name):
         for row in self.skips:
             if version in row[0] and test == row[1] and fnmatch.fnmatchcase(name, row[2]):
-                self.used.add(row)
                 return True
         return False
 
     def wrong(self, version, result):
         """What speaks against a test's result, and counts what is in there."""
-        problems, seen = [], 0
+        problems, seen, counts = [], 0, self.counts[version]
         for at, line in enumerate(result.lines):
             skip = re.match(r"(?:ok \d+ - |1\.\.0 )(.*?) *# ?SKIP", line)
             if re.match(r"not ok \d+", line):
-                self.failed += 1
+                counts["failed"] += 1
                 problems.append(line)
             elif skip:
-                self.skipped += 1
+                counts["skipped"] += 1
                 if not self.may_skip(version, result.name, skip.group(1)):
                     # cmocka 1.1.5 says why on a line of its own, in front.
                     problems.append("not in tests/kernels/skips: " + " ".join(result.lines[max(0, at - 1):at + 1]))
             elif re.match(r"ok \d+", line):
-                self.passed += 1
+                counts["passed"] += 1
             else:
                 continue
             seen += 1
@@ -145,10 +155,18 @@ class Judge:
         return problems + ([] if seen else ["no results"])
 
     def tell(self, version, result):
+        with self.lock:
+            self.tell_one(version, result)
+
+    def remark(self, text):
+        with self.lock:
+            print("# " + text.replace("\n", "\n# "), flush=True)
+
+    def tell_one(self, version, result):
         problems = self.wrong(version, result)
         self.number += 1
         if problems and not any(line.startswith("not ok") for line in problems):
-            self.failed += 1
+            self.counts[version]["failed"] += 1
         print("%s %d - %s: %s (%.0f s)" % ("not ok" if problems else "ok", self.number, version, result.name, result.seconds))
         for line in problems + (["---"] + result.lines[-150:] if problems else
                                 [line for line in result.lines if "# SKIP" in line]):
@@ -185,16 +203,18 @@ def left_out(version, tests, judge):
     for test in tests:
         reasons = [row[3] for row in judge.skips if version in row[0] and test == row[1] and row[2] == "-"]
         if reasons:
-            judge.number += 1
-            judge.skipped += 1
-            print("ok %d - %s: %s # SKIP %s" % (judge.number, version, test, reasons[0]), flush=True)
+            with judge.lock:
+                judge.number += 1
+                judge.counts[version]["skipped"] += 1
+                print("ok %d - %s: %s # SKIP %s" % (judge.number, version, test, reasons[0]), flush=True)
         else:
             rest.append(test)
     return rest
 
 
-def on_kernel(version, kernel, disk, scratch, tests, timeout, judge):
-    initramfs = os.path.join(scratch, "initramfs-%s.cpio" % version)
+def on_kernel(version, kernel, scratch, tests, timeout, judge):
+    disk, initramfs = os.path.join(scratch, "disk.img"), os.path.join(scratch, "initramfs.cpio")
+    image.make_disk(disk, scratch, SOURCE, BUILD, kinds(tests))
     image.make_initramfs(initramfs, scratch, kernel)
     accel = accelerator(kernel, initramfs, copy_of(disk, scratch), scratch)
     guest = Guest(kernel, accel, initramfs, copy_of(disk, scratch), scratch, timeout)
@@ -204,7 +224,7 @@ def on_kernel(version, kernel, disk, scratch, tests, timeout, judge):
             if result.name is None:
                 how = result.status
             elif result.name == "":
-                print("# Debian's %s under qemu, %s" % (result.lines[0], accel[1].split(",")[0]), flush=True)
+                judge.remark("Debian's %s under qemu, %s" % (result.lines[0], accel[1].split(",")[0]))
             else:
                 judge.tell(version, result)
                 told.add(result.name)
@@ -212,10 +232,10 @@ def on_kernel(version, kernel, disk, scratch, tests, timeout, judge):
             if name not in told:
                 judge.tell(version, Result(name, None, 0, ["never begun: the guest ended, %s" % how]))
         if how != "done":
-            print("# " + guest.last_words().replace("\n", "\n# "))
+            judge.remark("%s: %s" % (version, guest.last_words()))
     finally:
         guest.end()
-    print("# %s: %.0f s" % (version, time.monotonic() - start), flush=True)
+    judge.remark("%s: %s in %.0f min" % (version, judge.figures(version), (time.monotonic() - start) / 60))
 
 
 def kinds(tests):
@@ -234,6 +254,7 @@ def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kernels", default=os.environ.get("INITSYNC_KERNELS") or " ".join(packages.SUITES))
     parser.add_argument("--timeout", type=int, default=900)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="guests at once")
     parser.add_argument("tests", nargs="+")
     return parser.parse_args()
 
@@ -252,15 +273,18 @@ def main():
     print("1..%d" % (len(kernels) * len(args.tests)), flush=True)
     scratch = tempfile.mkdtemp(prefix="kernels-")
     try:
-        for version, kernel in kernels.items():
-            tests = left_out(version, args.tests, judge)
-            disk = os.path.join(scratch, "disk.img")
-            image.make_disk(disk, scratch, SOURCE, BUILD, kinds(tests))
-            on_kernel(version, kernel, disk, scratch, tests, args.timeout, judge)
+        with concurrent.futures.ThreadPoolExecutor(max(1, args.jobs)) as pool:
+            guests = []
+            for version, kernel in kernels.items():
+                place = os.path.join(scratch, version)
+                os.mkdir(place)
+                guests.append(pool.submit(on_kernel, version, kernel, place, left_out(version, args.tests, judge), args.timeout,
+                                          judge))
+        for guest in guests:
+            guest.result()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    print("# %d passed, %d failed, %d skipped on %s" % (judge.passed, judge.failed, judge.skipped, " and ".join(kernels)))
-    return 1 if judge.failed else 0
+    return 1 if judge.failed() else 0
 
 
 if __name__ == "__main__":

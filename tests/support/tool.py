@@ -35,7 +35,8 @@ BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 PEER = os.path.join(SOURCE, "tests", "peer")
 # Seconds for one process; a conversation takes milliseconds. An emulated processor needs more.
-TIMEOUT = 10 * int(os.environ.get("INITSYNC_PATIENCE", "1"))
+PATIENCE = int(os.environ.get("INITSYNC_PATIENCE", "1"))
+TIMEOUT = 10 * PATIENCE
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 1, 0x1000, 0x4000, 0x40000, 0x100000
@@ -185,6 +186,11 @@ def feature(name):
     return False
 
 
+def need_feature(name, release):
+    if not feature(name):
+        raise Skip("no %s before Linux %s" % (name, release))
+
+
 def one_line(text):
     """The one line of a failure, without what it begins with."""
     ok(text.startswith("syncdemo: ") and text.endswith("\n") and text.count("\n") == 1, "not one line: %r" % text)
@@ -200,6 +206,8 @@ def pair():
 
 def converse(child, parent, child_fds=(), preexec=unshare, **kwargs):
     """Runs both commands, with their socket's number and the child's PID filled in; returns both results."""
+    if PATIENCE > 1 and "parent" in parent and "--timeout" not in parent:
+        parent = [*parent, "--timeout", str(TIMEOUT // 2)]
     with pair() as (ours, theirs):
         kid = start([part.format(fd=theirs.fileno()) for part in child], [theirs.fileno(), *child_fds],
                     preexec_fn=preexec, **kwargs)
@@ -309,20 +317,32 @@ def extents(text):
 
 
 def need_idmap(place):
-    """The test's tmpfs takes id maps from Linux 6.3 on."""
+    """The file system of the test's own place takes id maps."""
     need_root("make id-mapped mounts")
     probe = place.file("probe/")
     result = run("idmap", "--map-uids", "0:1:1", "--map-gids", "0:1:1", probe, probe)
     if result.code != 0:
-        raise Skip("no id-mapped mount of a tmpfs here: " + one_line(result.err))
+        raise Skip("no id-mapped mount here: " + one_line(result.err))
     checked(libc.umount2(probe.encode(), 2))
+
+
+def need_mapped_tmpfs(place):
+    """A tmpfs does from Linux 6.3 on, which is not what the place is on where it does not."""
+    need_root("mount a tmpfs")
+    probed = place.file("probed/")
+    mount("tmpfs", probed, "tmpfs")
+    try:
+        need_idmap(Place(probed))
+    finally:
+        checked(libc.umount2(probed.encode(), 0))
+        os.rmdir(probed)
 
 
 # ---- TAP -------------------------------------------------------------------
 
 def left_processes():
     """How many processes the test left, after a moment in which they may end. Those that do not are killed."""
-    left, end = set(), time.monotonic() + 1
+    left, end = set(), time.monotonic() + PATIENCE
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
