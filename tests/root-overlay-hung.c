@@ -8,6 +8,8 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include "kernel/syscalls.h"
+#include "support/deny.h"
 #include "support/file.h"
 #include "support/forked.h"
 #include "support/fuse.h"
@@ -119,10 +121,17 @@ static void embedder_ends(void) {
         assert(process_none());
 }
 
+/* Layers by path, from a helper that has mounts and an overlay to hand over. */
+static void embedder_ends_like_6_12(void) {
+        deny_call_if(NR_fsconfig, 1, SYS_FSCONFIG_SET_FD, EBADF);
+        embedder_ends();
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 FORKED(hangs, 0),
                 FORKED(embedder_ends, 0),
+                FORKED(embedder_ends_like_6_12, 0),
         };
 
         return forked_main(argc, argv, "root-overlay-hung", tests, sizeof(tests) / sizeof(tests[0]));

@@ -117,6 +117,7 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
                 [OVERLAY_MKDIR] = "mkdirat",
                 [OVERLAY_MOUNT] = "mount",
                 [OVERLAY_OPEN_TREE] = "open_tree",
+                [OVERLAY_SENDMSG] = "sendmsg",
         };
 
         if (!job->done)
@@ -150,8 +151,8 @@ static int await(int pidfd, struct overlay_job **job, struct initsync_error *ret
 
 /* In a process of its own; see mount/overlay_helper.h. */
 static int run(struct overlay_job **job, struct initsync_error *reterr) {
-        /* What it opens is for us; where that is nothing, one that hangs is not to keep our descriptors open. */
-        unsigned long flags = (*job)->fs < 0 ? CLONE_FILES | CLONE_NEWNS : 0;
+        /* Descriptors are its own, so that one that hangs keeps none of ours open. */
+        unsigned long flags = (*job)->fs < 0 ? CLONE_NEWNS : 0;
         _Alignas(16) char stack[STACK];
         const char *call;
         int pidfd, r = task_start_apart(flags, stack, sizeof(stack), overlay_help, *job, &pidfd, &call);
@@ -160,9 +161,9 @@ static int run(struct overlay_job **job, struct initsync_error *reterr) {
 }
 
 /* With the credentials that the mapping asks for. */
-static int help(const struct layers *layers, const struct overlay_job *wanted, int *ret_fd, struct initsync_error *reterr) {
+static int help(const struct layers *layers, const struct overlay_job *wanted, struct initsync_error *reterr) {
         const struct initsync_overlay *overlay = layers->overlay;
-        struct overlay_job *job, result = { .ret_fd = -1 };
+        struct overlay_job *job, result = { .done = 0 };
         void *area = NULL;
         int r;
 
@@ -171,7 +172,6 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
                 return overlay_layers_failed(r, "mmap", NULL, reterr);
         job = area;
         *job = *wanted;
-        job->ret_fd = -1;
         if (overlay->n_uids) {
                 job->mapped = 1;
                 job->uid = host_id(overlay->uids, overlay->n_uids);
@@ -185,13 +185,46 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, i
         if (r < 0)
                 return r;
         r = result.done ? result.error : -ESRCH;
-        if (r < 0) {
-                fd_close(result.ret_fd);
-                return help_failed(layers, &result, reterr);
-        }
-        if (ret_fd)
-                *ret_fd = result.ret_fd;
+        return r < 0 ? help_failed(layers, &result, reterr) : 0;
+}
+
+/* What the helper has sent before it ended. */
+static int answered(int socket, int *ret_fd, struct initsync_error *reterr) {
+        char byte;
+        struct iovec part = { &byte, 1 };
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = { .header = { .cmsg_len = 0 } };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        ssize_t r;
+
+        do
+                r = sys_recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        while (r == -EINTR);
+        if (r >= 0 && (message.msg_flags & MSG_CTRUNC || control.header.cmsg_len != CMSG_LEN(sizeof(int))))
+                r = -EMFILE;
+        if (r < 0)
+                return overlay_layers_failed((int)r, "recvmsg", NULL, reterr);
+        *ret_fd = *(const int *)(const void *)CMSG_DATA(&control.header);
         return 0;
+}
+
+/* The overlay, from a helper that makes it somewhere else. */
+static int help_by_path(const struct layers *layers, struct overlay_job *job, int *ret_fd, struct initsync_error *reterr) {
+        int pair[2], r = sys_socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, pair);
+        _cleanup_fd_ int ours = -1, theirs = -1;
+
+        if (r < 0)
+                return overlay_layers_failed(r, "socketpair", NULL, reterr);
+        ours = fd_above_stdio(pair[0]);
+        theirs = fd_above_stdio(pair[1]);
+        r = ours < 0 ? ours : theirs;
+        if (r < 0)
+                return overlay_layers_failed(r, "fcntl", NULL, reterr);
+        job->answer = theirs;
+        r = help(layers, job, reterr);
+        return r < 0 ? r : answered(ours, ret_fd, reterr);
 }
 
 static int create(const struct layers *layers, int context, int *ret_fd, struct initsync_error *reterr) {
@@ -199,7 +232,7 @@ static int create(const struct layers *layers, int context, int *ret_fd, struct 
         int r, fd;
 
         if (layers->overlay->n_uids && layers->overlay->upper) {
-                r = help(layers, &job, NULL, reterr);
+                r = help(layers, &job, reterr);
         } else {
                 r = sys_fsconfig(context, SYS_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
                 if (r < 0)
@@ -221,7 +254,6 @@ static int create_by_path(const struct layers *layers, int *ret_fd, struct inits
         struct sys_mount_attr attr = { .attr_set = overlay->attr_set };
         char data[OVERLAY_DATA_MAX];
         const char *call = "";
-        /* Not by the helper: what it opens is in the table of descriptors that is shared, and stays there when it is killed. */
         _cleanup_fd_ int place = overlay_tmpfs(0, &call), fd = -1;
         size_t n = overlay->upper ? overlay_layers_common(overlay) : 0;
         int r = overlay_data(overlay, n, data, reterr);
@@ -232,7 +264,7 @@ static int create_by_path(const struct layers *layers, int *ret_fd, struct inits
                 return overlay_layers_failed(place, call, NULL, reterr);
         job.data = data;
         job.place = place;
-        r = help(layers, &job, &fd, reterr);
+        r = help_by_path(layers, &job, &fd, reterr);
         if (r >= 0 && overlay->attr_set) {
                 r = sys_mount_setattr(fd, "", SYS_AT_EMPTY_PATH, &attr);
                 if (r < 0)

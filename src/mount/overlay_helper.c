@@ -71,6 +71,28 @@ RAW static int enter_place(struct overlay_job *job) {
         return r < 0 ? fail(job, r, OVERLAY_FCHDIR) : 0;
 }
 
+/* All in the copy of the table that we have: one that hangs keeps nothing of the embedder's open. Where it cannot be, it does. */
+RAW static void keep_only(int fd) {
+        if (fd > 0)
+                sys_close_range(0, (unsigned)fd - 1, 0);
+        sys_close_range((unsigned)fd + 1, ~0u, 0);
+}
+
+RAW static int answer(struct overlay_job *job, int fd) {
+        char byte = 0;
+        struct iovec part = { &byte, 1 };
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(sizeof(int))];
+        } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        ssize_t r;
+
+        *(int *)(void *)CMSG_DATA(&control.header) = fd;
+        r = sys_sendmsg(job->answer, &message, MSG_NOSIGNAL);
+        return r < 0 ? fail(job, (int)r, OVERLAY_SENDMSG) : 0;
+}
+
 RAW static int create_by_path(struct overlay_job *job) {
         char name[8];
         size_t i;
@@ -90,21 +112,15 @@ RAW static int create_by_path(struct overlay_job *job) {
         r = sys_mkdirat(AT_FDCWD, "overlay", LAYERS_MODE);
         if (r < 0)
                 return fail(job, r, OVERLAY_MKDIR);
+        keep_only(job->answer);
         r = become(job);
         if (r < 0)
                 return r;
         r = sys_mount("overlay", "overlay", "overlay", 0, job->data);
         if (r < 0)
                 return fail(job, r, OVERLAY_MOUNT);
-        job->ret_fd = sys_open_tree(AT_FDCWD, "overlay", SYS_OPEN_TREE_CLONE | SYS_OPEN_TREE_CLOEXEC);
-        return job->ret_fd < 0 ? fail(job, job->ret_fd, OVERLAY_OPEN_TREE) : 0;
-}
-
-/* All in the copy of the table that we have: one that hangs keeps nothing of the embedder's open. Where it cannot be, it does. */
-RAW static void keep_only(int fd) {
-        if (fd > 0)
-                sys_close_range(0, (unsigned)fd - 1, 0);
-        sys_close_range((unsigned)fd + 1, ~0u, 0);
+        r = sys_open_tree(AT_FDCWD, "overlay", SYS_OPEN_TREE_CLONE | SYS_OPEN_TREE_CLOEXEC);
+        return r < 0 ? fail(job, r, OVERLAY_OPEN_TREE) : answer(job, r);
 }
 
 RAW static int create(struct overlay_job *job) {

@@ -23,6 +23,7 @@ enum overlay_call {
         OVERLAY_MKDIR,
         OVERLAY_MOUNT,
         OVERLAY_OPEN_TREE,
+        OVERLAY_SENDMSG,
 };
 
 struct overlay_job {
@@ -34,13 +35,13 @@ struct overlay_job {
         size_t n_layers;
         int writable;                   /* one more, as "rw", or -1 */
         const char *data;               /* the options that name them so */
+        int answer;                     /* a socket that takes the overlay then, detached: nothing hangs in the descriptors that we have */
         int done, error;                /* what came of it */
         enum overlay_call call;
         size_t layer;                   /* that it was about, from 1 on; 0: none */
-        int ret_fd;                     /* from mount(2) on: the overlay, detached, in the descriptor table that is shared */
 };
 
-/* overlay_help() - runs in task_start_apart(); with CLONE_FILES and CLONE_NEWNS where there is something to attach, else without */
+/* overlay_help() - runs in task_start_apart(), with a table of descriptors of its own; with CLONE_NEWNS where it is to attach */
 int overlay_help(void *arg);
 
 #endif /* MOUNT_OVERLAY_HELPER_H */
