@@ -253,7 +253,7 @@ def needed():
 def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kernels", default=os.environ.get("INITSYNC_KERNELS") or " ".join(packages.SUITES))
-    parser.add_argument("--timeout", type=int, default=900)
+    parser.add_argument("--timeout", type=int, default=1800)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="guests at once")
     parser.add_argument("tests", nargs="+")
     return parser.parse_args()
