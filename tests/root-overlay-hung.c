@@ -56,9 +56,9 @@ static pid_t prepare(void) {
         mount_.source = layers[0];
         mount_.uids = mount_.gids = &map;
         mount_.n_uids = mount_.n_gids = 1;
-        for (i = 0; i < 2000 && initsync_mount_open(&mount_, &fd, NULL) < 0; i++)
-                usleep(1000);
-        if (i == 2000) {
+        for (i = 0; i < 200 && initsync_mount_open(&mount_, &fd, NULL) < 0; i++)
+                usleep(10000);
+        if (i == 200) {
                 process_end(server);
                 forked_skip("FUSE takes no id mapping in this kernel");
         }

@@ -171,8 +171,8 @@ static void fuse_with_mapping(void) {
         mount.source = at;
         mount.uids = mount.gids = MAP;
         mount.n_uids = mount.n_gids = 1;
-        for (i = 0; i < 1000 && initsync_mount_open(&mount, &fd, NULL) < 0; i++)
-                usleep(1000);           /* INIT is under way */
+        for (i = 0; i < 100 && initsync_mount_open(&mount, &fd, NULL) < 0; i++)
+                usleep(10000);          /* INIT is under way */
         if (fd < 0) {
                 process_end(server);
                 forked_skip("FUSE takes no id mapping in this kernel");
@@ -205,8 +205,8 @@ static void below_hung_fuse(void) {
         mount.source = at;
         mount.uids = mount.gids = MAP;
         mount.n_uids = mount.n_gids = 1;
-        for (i = 0; i < 1000 && initsync_mount_open(&mount, &fd, NULL) < 0; i++)
-                usleep(1000);
+        for (i = 0; i < 100 && initsync_mount_open(&mount, &fd, NULL) < 0; i++)
+                usleep(10000);
         for (i = 0; i < 1000 && r < 0; i++) {
                 r = mount_at("test", below, "ramfs");
                 usleep(r < 0 ? 1000 : 0);
