@@ -142,6 +142,10 @@ tests_support_syncdemo_dynamic_LDADD = $(syncdemo_OBJECTS) libinitsync.la $(JSON
 check_PROGRAMS += tests/support/deny-syscall
 tests_support_deny_syscall_LDADD =
 
+# Tells which of some system calls a command makes.
+check_PROGRAMS += tests/support/watch-syscall
+tests_support_watch_syscall_LDADD =
+
 # Whose system calls are counted.
 check_PROGRAMS += tests/support/operations
 tests_support_operations_LDADD = libinitsync.la
