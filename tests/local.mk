@@ -142,6 +142,10 @@ tests_support_syncdemo_dynamic_LDADD = $(syncdemo_OBJECTS) libinitsync.la $(JSON
 check_PROGRAMS += tests/support/deny-syscall
 tests_support_deny_syscall_LDADD =
 
+# Tells which of some system calls a command makes.
+check_PROGRAMS += tests/support/watch-syscall
+tests_support_watch_syscall_LDADD =
+
 # Whose system calls are counted.
 check_PROGRAMS += tests/support/operations
 tests_support_operations_LDADD = libinitsync.la
@@ -306,9 +310,9 @@ check-library:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='examples/run.sh $(UNIT_TESTS) $(ROOT_TESTS)'
 .PHONY: check-library
 
-# Tests that know INITSYNC_LONG do the whole of what they do a share of otherwise.
+# Tests that know INITSYNC_LONG do the whole of what they do a share of otherwise, for which the time of others is too short.
 check-long:
-	INITSYNC_LONG=1 INITSYNC_SEED=random $(MAKE) $(AM_MAKEFLAGS) check
+	INITSYNC_LONG=1 INITSYNC_SEED=random INITSYNC_TEST_TIMEOUT=7200 $(MAKE) $(AM_MAKEFLAGS) check
 	$(MAKE) $(AM_MAKEFLAGS) check-kernels
 	$(MAKE) $(AM_MAKEFLAGS) check-missing
 	$(MAKE) $(AM_MAKEFLAGS) check-mutations

@@ -4,6 +4,7 @@
 #include "support/duo.h"
 #include "support/filter.h"
 #include "support/left.h"
+#include "support/supervised.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -357,6 +358,84 @@ static void test_swapped_numbers(void **state) {
         print_message("# %d of 60 were listeners\n", good);
 }
 
+/*
+ * The same with nothing left to chance: whoever gets the number a second time gets something else. A second process, with the
+ * child's table of descriptors, makes it so when it is told to.
+ */
+static int orders[2], was_listener;
+
+static void swap_on_order(void) {
+        char byte;
+
+        if (read(orders[1], &byte, 1) == 1 && dup2(race_numbers[1], 100) == 100)
+                _exit(write(orders[1], &byte, 1) != 1);
+        _exit(0);
+}
+
+static int swapped_later(int socket, void *arg) {
+        static const char *const rest[] = { BARE_READY, "<" BARE_RUN, BARE_SECCOMP("100"), "<" BARE_SECCOMP_DONE, NULL };
+        int pid, r;
+
+        (void)arg;
+        race_numbers[0] = filter_listener();
+        race_numbers[1] = open("/dev/null", O_RDONLY);
+        BARE_CHECK(dup2(race_numbers[0], 100) == 100 && race_numbers[1] >= 0);
+        pid = (int)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+        BARE_CHECK(pid >= 0);
+        if (pid == 0)
+                swap_on_order();
+        r = bare_play(socket, rest);
+        shutdown(orders[1], SHUT_RDWR);
+        waitpid(pid, NULL, 0);
+        return r < 0;
+}
+
+static long second_gets_another(int call) {
+        char byte = 0;
+
+        if (call == 1 && (write(orders[0], &byte, 1) != 1 || read(orders[0], &byte, 1) != 1))
+                return -EIO;
+        return SUPERVISED_GO_ON;
+}
+
+static int note_listener(struct duo *duo, int fd) {
+        was_listener = must_be_listener(duo, fd) == 0;
+        return 0;
+}
+
+/* In a process of its own, which the filter does not outlive. */
+static void get_once(void) {
+        struct timeval patience = { .tv_sec = 10 };
+        struct duo duo;
+
+        assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) == 0);
+        assert(setsockopt(orders[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0);
+        duo_init(&duo);
+        duo.on_seccomp = note_listener;
+        duo.keep[duo.n_keep++] = orders[1];
+        duo_start(&duo, swapped_later, NULL);
+        supervised(SYS_pidfd_getfd, second_gets_another);
+        duo_run(&duo);
+        assert(duo.calls[DUO_SECCOMP] == 1 && was_listener);
+        assert(duo.result == 0 && supervised_calls() == 1);
+        duo_end(&duo);
+        assert(duo.status == 0);
+}
+
+static void test_got_once(void **state) {
+        int pid, status;
+
+        (void)state;
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+                get_once();
+                _exit(0);
+        }
+        assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+        assert_int_equal(status, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 left_test(test_any_packet),
@@ -365,6 +444,7 @@ int main(void) {
                 left_test(test_second_packet),
                 left_test(test_forms_differ),
                 left_test(test_swapped_numbers),
+                left_test(test_got_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

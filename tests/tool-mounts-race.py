@@ -19,6 +19,7 @@ from tool import Skip, bind, equal, need_root, ok, one_line
 
 SECONDS = 60 if os.environ.get("INITSYNC_LONG") else 3
 DENY = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
+WATCH = os.path.join(tool.BUILD, "tests", "support", "watch-syscall")
 NEW_CALLS = (*range(428, 434), 442, 467)        # open_tree(2) and all the others, the same on every architecture
 SWAPPER = """
 import ctypes, sys
@@ -38,6 +39,12 @@ def swapping(one, other):
     finally:
         process.kill()
         process.wait()
+
+
+def exchange(one, other):
+    os.rename(one, one + ".aside")
+    os.rename(other, one)
+    os.rename(one + ".aside", other)
 
 
 def everything(top):
@@ -75,9 +82,7 @@ def runs(place, entries, prefix=(), **linux):
             equal(swapper.poll(), None)
         # Whatever was swapped last: the next round starts with the directory in its place.
         if os.path.islink(place.rootfs + "/way/real"):
-            os.rename(place.rootfs + "/way/real", place.rootfs + "/way/aside")
-            os.rename(place.rootfs + "/way/" + link, place.rootfs + "/way/real")
-            os.rename(place.rootfs + "/way/aside", place.rootfs + "/way/" + link)
+            exchange(place.rootfs + "/way/real", place.rootfs + "/way/" + link)
     equal(everything(outside), before)
     with open(outside + "/secret", encoding="ascii") as file:
         equal(file.read(), "host\n")
@@ -100,6 +105,36 @@ def by_mount(place):
     if not os.path.exists(DENY):
         raise Skip("tests/support/deny-syscall is not built")
     ended = runs(place, aims(place), [DENY, ",".join("%d:ENOSYS" % number for number in NEW_CALLS), "--"])
+    ok(ended[0] > 0, ended)
+
+
+def at_mount(place):
+    """the same by mount(2), by one who swaps whenever that is about to be made"""
+    need_root("start containers")
+    if not os.path.exists(WATCH):
+        raise Skip("tests/support/watch-syscall is not built")
+    fill(place)
+    paths = [place.rootfs + "/way/real", place.rootfs + "/way/link"]
+    place.file("bundle/rootfs/way/real/sub/")
+    outside = place.file("outside/")
+    place.file("outside/sub/file", "host\n")
+    os.symlink(outside, paths[1])
+    place.write(configuration("/bin/sh", "-c", "cat /proc/self/mountinfo", mounts=[entry("/way/real/sub", "tmpfs")]))
+    before, table, ended = everything(outside), tool.mounts(), {0: 0, 1: 0}
+    # What is where in the beginning decides what is where when the mount point is opened.
+    for first in range(2):
+        if os.path.islink(paths[0]) != bool(first):
+            exchange(*paths)
+        result = tool.finish(tool.start([WATCH, "--exchange", *paths, "/dev/null", "mount", "--",
+                                         DENY, ",".join("%d:ENOSYS" % number for number in NEW_CALLS), "--",
+                                         tool.TOOL, "run", "--bundle", place.bundle, "test"]))
+        if result.code:
+            one_line(result.err)
+        else:
+            equal((len(result.out.splitlines()), result.out), (3, result.out))
+        ended[result.code] += 1
+        equal(tool.mounts(), table)
+    equal(everything(outside), before)
     ok(ended[0] > 0, ended)
 
 
@@ -155,7 +190,7 @@ def devices(place):
     ok(sum(ended.values()) > 0, ended)
 
 
-TESTS = [destinations, by_mount, root, masks, devices]
+TESTS = [destinations, by_mount, at_mount, root, masks, devices]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

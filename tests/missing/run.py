@@ -3,11 +3,16 @@
 
 Calls that others can stand in for are taken away one at a time and then all at once, answered as an older kernel does and with EPERM, as
 a container's filter does: each test given (a file below the build directory, or with .py or .sh below the source) must pass
-or skip itself. Calls that safety stands on are taken from `syncdemo run`: it either works or ends with one line that names the call, and
+or skip itself. Which of the calls a test makes is seen first, in a run with all of them there (tests/support/watch-syscall): without
+one that it does not make it would run as it does with it, and is not run. One that fails while it is watched is taken to make
+all. Several run at a time; what fails is run once more, at the end and alone.
+
+Calls that safety stands on are taken from `syncdemo run`: it either works or ends with one line that names the call, and
 leaves nothing. Prints TAP, a line for each test without each call. tests/fault-kernel does the same to a conversation of the library.
 
 What a test may fail at is in tests/missing/refused. MISSING='statmount openat2' chooses calls; "all" is those of the first kind together.
 """
+import concurrent.futures
 import fnmatch
 import json
 import os
@@ -16,12 +21,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SOURCE = os.path.abspath(os.environ.get("top_srcdir", os.path.join(HERE, "..", "..")))
 DENY = os.path.join(BUILD, "tests", "support", "deny-syscall")
+WATCH = os.path.join(BUILD, "tests", "support", "watch-syscall")
 IOCTL, SETSOCKOPT, MEMFD_CREATE, CLONE3 = 16, 54, 319, 435      # of x86_64; the others are everywhere the same
 
 # What has a fallback: (name, what is denied, what an older kernel says)
@@ -60,38 +67,105 @@ class Report:
         sys.stdout.flush()
 
 
-def run(command, denied, timeout, env=None):
-    process = subprocess.Popen([DENY, denied, "--", *command], cwd=BUILD, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+def run(command, prefix, timeout, env=None):
+    process = subprocess.Popen([*prefix, "--", *command], cwd=BUILD, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, errors="replace", env=env)
     out, err = process.communicate(timeout=timeout)
     return process.returncode, out, err
 
 
-def one_test(report, test, call, answer, denied):
+def run_test(test, prefix):
     source = os.path.join(SOURCE, test)
     command = {".py": [sys.executable, source], ".sh": ["sh", source]}.get(test[-3:], [os.path.join(BUILD, test)])
-    code, out, err = run(["sh", os.path.join(SOURCE, "tests", "run-tap.sh"), *command], denied, 1200)
-    bad = [line for line in out.splitlines() if line.startswith("not ok")]
-    wrong = [line for line in bad if not report.may_fail(call, test, line)]
-    skips = [line for line in out.splitlines() if re.match(r"(ok \d+|1\.\.0) .*# ?SKIP", line)]
-    report.passed += len(re.findall(r"^ok \d+", out, re.MULTILINE)) - len(skips)
-    report.skipped += len(skips)
-    if code != 0 and not bad:
-        wrong.append("status %d" % code)
-    if wrong:
-        wrong += (out + err).splitlines()[-60:]
-    report(wrong, "without %s (%s): %s" % (call, answer, test), skips)
+    return run(["sh", os.path.join(SOURCE, "tests", "run-tap.sh"), *command], prefix, 1200)
+
+
+def watched(test):
+    """(seconds, the names of FALLBACK that @test makes, why it could not be seen or None)"""
+    specs = [part for _, parts, _ in FALLBACK for part in parts]
+    start = time.monotonic()
+    with tempfile.NamedTemporaryFile("r", prefix="missing-") as made:
+        code, out, _ = run_test(test, [WATCH, "--but", os.path.realpath("/proc/self/exe"), made.name, ",".join(specs)])
+        found = set(made.read().split())
+    wrong = re.findall(r"^not ok.*|.*# ?SKIP.*", out, re.MULTILINE) or (code != 0 and ["status %d" % code])
+    calls = {name for name, parts, _ in FALLBACK if wrong or found & set(parts)}
+    return time.monotonic() - start, calls, wrong[0] if wrong else None
+
+
+class Attempt:
+    """One test without some calls."""
+
+    def __init__(self, test, name, error, calls):
+        self.test = test
+        self.name = name
+        self.answer = error or "older kernel"
+        self.denied = ",".join("%s:%s" % (part, error or older) for _, parts, older in calls for part in parts)
+        self.wrong = self.skips = ()
+        self.passed = 0
+
+    def run(self, report):
+        start = time.monotonic()
+        code, out, err = run_test(self.test, [DENY, self.denied])
+        bad = [line for line in out.splitlines() if line.startswith("not ok")]
+        self.wrong = [line for line in bad if not report.may_fail(self.name, self.test, line)]
+        self.skips = [line for line in out.splitlines() if re.match(r"(ok \d+|1\.\.0) .*# ?SKIP", line)]
+        self.passed = len(re.findall(r"^ok \d+", out, re.MULTILINE)) - len(self.skips)
+        if code != 0 and not bad:
+            self.wrong.append("status %d" % code)
+        if self.wrong:
+            self.wrong += (out + err).splitlines()[-60:]
+        self.seconds = time.monotonic() - start
+        return self
+
+    def tell(self, report, again):
+        report.passed += self.passed
+        report.skipped += len(self.skips)
+        what = "without %s (%s): %s (%.0f s%s)" % (self.name, self.answer, self.test, self.seconds, again)
+        report(self.wrong, what, self.skips)
+
+
+def attempts(made, wanted):
+    """
+    What is to be run, first that which says most, and of that the longest.
+
+    The tool's tests take long, and what one answer means is decided in the library, whose tests get both: of calls that are
+    missing alone they get one, by turns, of all together both. MISSING='statmount' gives them both.
+    """
+    todo = []
+    for turn, test in enumerate(made):
+        calls = [call for call in FALLBACK if call[0] in made[test][1]]
+        of_tool = os.path.basename(test).startswith("tool-")
+        sets = [(call[0], [call]) for call in calls if not wanted or call[0] in wanted]
+        if calls and (not wanted or "all" in wanted):
+            sets.append(("all", FALLBACK))
+        for name, denied in sets:
+            for which, error in enumerate((None, "EPERM")):
+                if wanted or not of_tool or name == "all" or (turn + FALLBACK.index(denied[0])) % 2 == which:
+                    todo.append(((name != "all", of_tool, -made[test][0]), Attempt(test, name, error, denied)))
+    return [one for _, one in sorted(todo, key=lambda entry: entry[0])]
 
 
 def with_fallback(report, tests, wanted):
-    sets = [(call[0], [call]) for call in FALLBACK if not wanted or call[0] in wanted]
-    if not wanted or "all" in wanted:
-        sets.append(("all", FALLBACK))
-    for name, calls in sets:
-        for error in (None, "EPERM"):
-            for test in tests:
-                denied = ",".join("%s:%s" % (part, error or older) for _, parts, older in calls for part in parts)
-                one_test(report, test, name, error or "older kernel", denied)
+    failed = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = dict(zip(tests, pool.map(watched, tests)))
+        for test, (seconds, calls, why) in made.items():
+            print("# %s (%.0f s) makes %s" % (test, seconds, why and "all, as it failed: " + why or " ".join(sorted(calls)) or "none"))
+        todo = attempts(made, wanted)
+        print("# %d runs" % len(todo), flush=True)
+        for done in concurrent.futures.as_completed([pool.submit(one.run, report) for one in todo]):
+            one = done.result()
+            if one.wrong:
+                failed.append(one)
+            else:
+                one.tell(report, "")
+    for one in failed:
+        print("# once more: without %s (%s): %s: %s" % (one.name, one.answer, one.test, one.wrong[0]))
+        one.run(report).tell(report, ", alone")
+    for name, _, _ in FALLBACK:
+        if not wanted or name in wanted:
+            users = [test for test in made if name in made[test][1] and not made[test][2]]
+            report([] if users else ["watch-syscall saw nobody"], "%s is made by %d tests" % (name, len(users)))
 
 
 # ---- what has no fallback ---------------------------------------------------------
@@ -123,7 +197,7 @@ def refuses(report, place, name, number, answer):
     libs = os.path.join(BUILD, ".libs")
     tool = os.path.join(libs, "syncdemo") if os.path.exists(os.path.join(libs, "syncdemo")) else os.path.join(BUILD, "syncdemo")
     before = outside()[0]
-    code, out, err = run([tool, "run", "--bundle", place, "missing"], "%d:%s" % (number, answer), 30,
+    code, out, err = run([tool, "run", "--bundle", place, "missing"], [DENY, "%d:%s" % (number, answer)], 30,
                          dict(os.environ, LD_LIBRARY_PATH=libs))
     problems = []
     if code == 0:
