@@ -154,6 +154,78 @@ static void test_half_dead(void **state) {
         }
 }
 
+/*
+ * The same, deaf, so that what it says is of no use to anybody any more, and says so much that its queue is never empty; and a dead
+ * child whose children do that (A25b).
+ */
+#define FLOODERS 4
+
+static void *floods(void *arg) {
+        int socket = *(int *)arg, r = 0;
+
+        while (r == 0)
+                r = bare_send(socket, BARE_HOOKS);
+        for (;;)
+                pause();
+        return NULL;
+}
+
+static int deaf(int socket) {
+        alarm(40);              /* where nobody ends it */
+        return shutdown(socket, SHUT_RD) == 0 && bare_send(socket, BARE_HOOKS) == 0;
+}
+
+static int floods_by_threads(int socket, void *arg) {
+        static int shared;
+        pthread_t thread;
+        int i;
+
+        (void)arg;
+        shared = socket;
+        BARE_CHECK(deaf(socket));
+        usleep(300000);         /* until it is known to be deaf */
+        for (i = 0; i < FLOODERS; i++)
+                BARE_CHECK(pthread_create(&thread, NULL, floods, &shared) == 0);
+        syscall(SYS_exit, 0);
+        return 1;
+}
+
+static int floods_by_children(int socket, void *arg) {
+        int i;
+
+        (void)arg;
+        BARE_CHECK(deaf(socket));
+        usleep(300000);
+        for (i = 0; i < FLOODERS; i++) {
+                if (fork() == 0) {
+                        alarm(40);
+                        while (bare_send(socket, BARE_HOOKS) == 0)
+                                ;
+                        _exit(0);
+                }
+        }
+        return 6;
+}
+
+static void flooded(int (*run)(int, void *), const char *text) {
+        struct duo duo;
+
+        duo_init(&duo);
+        duo_start(&duo, run, NULL);
+        duo_run(&duo);
+        duo_failed(&duo, -ECONNRESET, INITSYNC_STAGE_PEER, INITSYNC_STEP_HOOKS, text);
+        assert_in_range(duo.took_ms, 0, 8000);  /* a second and a moment; busy machines */
+        duo_end(&duo);
+}
+
+static void test_flooded(void **state) {
+        (void)state;
+        flooded(floods_by_children, "the child died before the conversation was complete (the child: exit status 6)");
+#ifndef __SANITIZE_THREAD__
+        flooded(floods_by_threads, "half dead: its main thread has ended");
+#endif
+}
+
 /* A grandchild keeps the socket: the child's death must be noticed without end-of-file (A26, A27). */
 struct heir {
         const char *script[6];
@@ -284,6 +356,7 @@ int main(void) {
                 left_test(test_last_words),
                 left_test(test_how_it_died),
                 left_test(test_half_dead),
+                left_test(test_flooded),
                 left_test(test_heirs),
                 left_test(test_silent_heirs),
                 left_test(test_one_socket),
