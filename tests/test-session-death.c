@@ -160,19 +160,37 @@ static void test_half_dead(void **state) {
  */
 #define FLOODERS 4
 
-static void *floods(void *arg) {
-        int socket = *(int *)arg, r = 0;
+/* Longer to read than to send. */
+static char flood_packet[32000];
 
-        while (r == 0)
-                r = bare_send(socket, BARE_HOOKS);
+static int deaf(int socket) {
+        static const char start[] = "{\"type\":\"procHooks\",\"flags\":0,\"x\":[[]";
+        int room = 1 << 24;
+        size_t n;
+
+        n = (size_t)snprintf(flood_packet, sizeof(flood_packet), "%s", start);
+        while (n + 6 < sizeof(flood_packet))
+                n += (size_t)snprintf(flood_packet + n, sizeof(flood_packet) - n, ",[]");
+        snprintf(flood_packet + n, sizeof(flood_packet) - n, "]}");
+        if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+                setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+        alarm(40);              /* where nobody ends it */
+        return shutdown(socket, SHUT_RD) == 0 && bare_send(socket, BARE_HOOKS) == 0;
+}
+
+/* Without waiting: a sender that waits is woken when the queue is nearly empty. */
+static void flood(int socket) {
+        size_t n = strlen(flood_packet);
+
+        while (send(socket, flood_packet, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno == EAGAIN)
+                ;
+}
+
+static void *floods(void *arg) {
+        flood(*(int *)arg);
         for (;;)
                 pause();
         return NULL;
-}
-
-static int deaf(int socket) {
-        alarm(40);              /* where nobody ends it */
-        return shutdown(socket, SHUT_RD) == 0 && bare_send(socket, BARE_HOOKS) == 0;
 }
 
 static int floods_by_threads(int socket, void *arg) {
@@ -183,7 +201,6 @@ static int floods_by_threads(int socket, void *arg) {
         (void)arg;
         shared = socket;
         BARE_CHECK(deaf(socket));
-        usleep(300000);         /* until it is known to be deaf */
         for (i = 0; i < FLOODERS; i++)
                 BARE_CHECK(pthread_create(&thread, NULL, floods, &shared) == 0);
         syscall(SYS_exit, 0);
@@ -195,12 +212,10 @@ static int floods_by_children(int socket, void *arg) {
 
         (void)arg;
         BARE_CHECK(deaf(socket));
-        usleep(300000);
         for (i = 0; i < FLOODERS; i++) {
                 if (fork() == 0) {
                         alarm(40);
-                        while (bare_send(socket, BARE_HOOKS) == 0)
-                                ;
+                        flood(socket);
                         _exit(0);
                 }
         }
