@@ -419,7 +419,9 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  *
  * After initsync_child_ready(), also for a filter without a listener. From here on the child calls nothing but
  * initsync_child_seccomp(), initsync_child_fail() when the filter cannot be loaded or the execution fails, and
- * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate.
+ * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate. For these
+ * to wait as long as @timeout_ms says O_NONBLOCK of the socket is cleared, also for whoever else has the same open socket. Where
+ * signals interrupt them they may take up to three times as long.
  *
  * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
  * listener: sendmsg(2) may be denied here then. It ends with that, with this process, or soon after its execve(2), for which the

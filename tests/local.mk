@@ -44,6 +44,7 @@ UNIT_TESTS = \
 	tests/test-session-signals \
 	tests/test-session-silent \
 	tests/test-session-slow \
+	tests/test-session-wait \
 	tests/test-turn
 
 # The same, but they need root, and say so by a skip when they are not.

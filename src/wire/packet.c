@@ -157,6 +157,12 @@ int packet_set_timeout(int socket, int timeout_ms) {
         return sys_setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 }
 
+int packet_set_blocking(int socket) {
+        int flags = sys_fcntl(socket, F_GETFL, 0);
+
+        return flags < 0 ? flags : sys_fcntl(socket, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 static int receive_fd(int socket, int wait, void *data, size_t size, int *ret_fd, const char **ret_why) {
         alignas(struct cmsghdr) char control[CMSG_SPACE(LIMIT_FDS * sizeof(int))];
         struct iovec part = { data, size };

@@ -54,4 +54,7 @@ int packet_await_fd(int socket, void *data, size_t size, int *ret_fd, const char
 /* packet_set_timeout() - how long a receiver waits from now on, negative for ever; 0 or a negative errno */
 int packet_set_timeout(int socket, int timeout_ms);
 
+/* packet_set_blocking() - have read(2) and write(2) wait, also for whoever else has the same open socket; 0 or a negative errno */
+int packet_set_blocking(int socket);
+
 #endif /* WIRE_PACKET_H */
