@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	tests/test-relay \
 	tests/test-replay \
 	tests/test-seal \
+	tests/test-session-blame \
 	tests/test-session-child \
 	tests/test-session-clock \
 	tests/test-session-death \
