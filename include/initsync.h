@@ -256,7 +256,8 @@ struct initsync_parent_options {
  * Nothing is started: what works in the child's mount namespace starts with the first mount request, is no thread of this
  * process, and no thread's namespace changes. Only a child whose mount namespace belongs to a user namespace in which the
  * runtime has CAP_SYS_ADMIN can be served mounts: an ordinary user's runtime enters a user namespace of its own first.
- * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it).
+ * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it), and SO_PASSCRED, SO_PASSSEC,
+ * SO_PASSPIDFD and SO_TIMESTAMP are cleared: whoever else has the same open socket shares these options, and leaves them alone.
  *
  * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is
  * no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none, or a @socket_fd that is no descriptor; -EMFILE; -ENOMEM.
@@ -357,8 +358,10 @@ struct initsync_child_options {
  * @options:    copied; NULL for the defaults
  * @reterr:     details of a failure, or NULL
  *
+ * SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD and SO_TIMESTAMP of the socket are cleared, as initsync_parent_new() does.
+ *
  * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is no
- * SOCK_SEQPACKET socket, -EBADF for one that is no descriptor; -ENOMEM.
+ * SOCK_SEQPACKET socket, -EBADF for one that is no descriptor; -EMFILE for one below 3 that has no room elsewhere; -ENOMEM.
  */
 int initsync_child_new(struct initsync_child **ret_child, int socket_fd, const struct initsync_child_options *options,
                        struct initsync_error *reterr);

@@ -12,6 +12,13 @@
 int packet_check_socket(int socket);
 
 /*
+ * packet_only_rights() - have the kernel put nothing beside a packet but what its sender did
+ *
+ * Credentials, say, that somebody had asked for would look like descriptors that do not fit.
+ */
+void packet_only_rights(int socket);
+
+/*
  * packet_send() - send @n bytes (at least 1: an empty packet looks like end-of-file), with @fd unless it is negative
  *
  * Return: 0; -EAGAIN while the other side does not read; -EPIPE or -ECONNRESET when it is gone; another negative errno.
