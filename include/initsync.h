@@ -256,7 +256,8 @@ struct initsync_parent_options {
  * Nothing is started: what works in the child's mount namespace starts with the first mount request, is no thread of this
  * process, and no thread's namespace changes. Only a child whose mount namespace belongs to a user namespace in which the
  * runtime has CAP_SYS_ADMIN can be served mounts: an ordinary user's runtime enters a user namespace of its own first.
- * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it).
+ * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it), and SO_PASSCRED, SO_PASSSEC,
+ * SO_PASSPIDFD and SO_TIMESTAMP are cleared: whoever else has the same open socket shares these options, and leaves them alone.
  *
  * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is
  * no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none, or a @socket_fd that is no descriptor; -EMFILE; -ENOMEM.
@@ -357,8 +358,10 @@ struct initsync_child_options {
  * @options:    copied; NULL for the defaults
  * @reterr:     details of a failure, or NULL
  *
+ * SO_PASSCRED, SO_PASSSEC, SO_PASSPIDFD and SO_TIMESTAMP of the socket are cleared, as initsync_parent_new() does.
+ *
  * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is no
- * SOCK_SEQPACKET socket, -EBADF for one that is no descriptor; -ENOMEM.
+ * SOCK_SEQPACKET socket, -EBADF for one that is no descriptor; -EMFILE for one below 3 that has no room elsewhere; -ENOMEM.
  */
 int initsync_child_new(struct initsync_child **ret_child, int socket_fd, const struct initsync_child_options *options,
                        struct initsync_error *reterr);
@@ -419,7 +422,9 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  *
  * After initsync_child_ready(), also for a filter without a listener. From here on the child calls nothing but
  * initsync_child_seccomp(), initsync_child_fail() when the filter cannot be loaded or the execution fails, and
- * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate.
+ * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate. For these
+ * to wait as long as @timeout_ms says O_NONBLOCK of the socket is cleared, also for whoever else has the same open socket. Where
+ * signals interrupt them they may take up to three times as long.
  *
  * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
  * listener: sendmsg(2) may be denied here then. It ends with that, with this process, or soon after its execve(2), for which the

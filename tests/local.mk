@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	tests/test-relay \
 	tests/test-replay \
 	tests/test-seal \
+	tests/test-session-blame \
 	tests/test-session-child \
 	tests/test-session-clock \
 	tests/test-session-death \
@@ -44,6 +45,7 @@ UNIT_TESTS = \
 	tests/test-session-signals \
 	tests/test-session-silent \
 	tests/test-session-slow \
+	tests/test-session-wait \
 	tests/test-turn
 
 # The same, but they need root, and say so by a skip when they are not.

@@ -37,7 +37,7 @@ EXPECTED = {
     "cached": {"fcntl": 1},
     "plain": dict(REQUEST, open_tree=1),
     "mapped": dict(REQUEST, open_tree_attr=1),
-    "session": {"socketpair": 1, "clone": 1, "getsockopt": 4, "setsockopt": 2, "fcntl": 3, "epoll_create1": 1, "timerfd_create": 1,
+    "session": {"socketpair": 1, "clone": 1, "getsockopt": 4, "setsockopt": 10, "fcntl": 3, "epoll_create1": 1, "timerfd_create": 1,
                 "epoll_ctl": 4, "timerfd_settime": 2, "pidfd_open": 1, "pidfd_send_signal": 1, "epoll_wait": 3, "recvmsg": 5,
                 "sendmsg": 4, "ppoll": 1, "shutdown": 1, "close": 8, "wait4": 1},
 }

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include "base/attr.h"
+#include "kernel/syscalls.h"
 #include "support/bytes.h"
 #include "support/socket.h"
 #include "wire/limits.h"
@@ -246,6 +247,24 @@ static void test_table_full(void **state) {
         }
 }
 
+/* A pidfd of the sender, which the kernel puts beside every packet when somebody has asked for it, is not left open. */
+static void test_pidfd(void **state) {
+        struct ends *ends = *state;
+        const char *why = NULL;
+        int on = 1, fd = POISON;
+        char data[16];
+
+        if (setsockopt(ends->theirs, SOL_SOCKET, SYS_SO_PASSPIDFD, &on, sizeof(on)) < 0)
+                return;         /* Linux 6.5: an older one sends none either */
+        assert_int_equal(packet_send(ends->ours, "x", 1, ends->file), 0);
+        assert_int_equal(packet_receive_fd(ends->theirs, data, sizeof(data), &fd, &why), 1);
+        assert_int_equal(support_fd_count(), ends->before + 1);
+        drop(&fd);
+        packet_only_rights(ends->theirs);
+        assert_int_equal(packet_send(ends->ours, "x", 1, -1), 0);
+        assert_int_equal(packet_receive(ends->theirs, data, sizeof(data), &why), 1);
+}
+
 static void test_size(void **state) {
         struct ends *ends = *state;
         static const size_t sizes[] = { 1, 2, LIMIT_PATH, LIMIT_ANSWER, LIMIT_REQUEST };
@@ -351,6 +370,7 @@ int main(void) {
                 TEST(test_exactly_one_descriptor),
                 TEST(test_above_stdio),
                 TEST(test_table_full),
+                TEST(test_pidfd),
                 TEST(test_size),
                 TEST(test_reset),
                 TEST(test_reset_with_descriptor_first),

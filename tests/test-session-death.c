@@ -154,6 +154,93 @@ static void test_half_dead(void **state) {
         }
 }
 
+/*
+ * The same, deaf, so that what it says is of no use to anybody any more, and says so much that its queue is never empty; and a dead
+ * child whose children do that (A25b).
+ */
+#define FLOODERS 4
+
+/* Longer to read than to send. */
+static char flood_packet[32000];
+
+static int deaf(int socket) {
+        static const char start[] = "{\"type\":\"procHooks\",\"flags\":0,\"x\":[[]";
+        int room = 1 << 24;
+        size_t n;
+
+        n = (size_t)snprintf(flood_packet, sizeof(flood_packet), "%s", start);
+        while (n + 6 < sizeof(flood_packet))
+                n += (size_t)snprintf(flood_packet + n, sizeof(flood_packet) - n, ",[]");
+        snprintf(flood_packet + n, sizeof(flood_packet) - n, "]}");
+        if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+                setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+        alarm(40);              /* where nobody ends it */
+        return shutdown(socket, SHUT_RD) == 0 && bare_send(socket, BARE_HOOKS) == 0;
+}
+
+/* Without waiting: a sender that waits is woken when the queue is nearly empty. */
+static void flood(int socket) {
+        size_t n = strlen(flood_packet);
+
+        while (send(socket, flood_packet, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno == EAGAIN)
+                ;
+}
+
+static void *floods(void *arg) {
+        flood(*(int *)arg);
+        for (;;)
+                pause();
+        return NULL;
+}
+
+static int floods_by_threads(int socket, void *arg) {
+        static int shared;
+        pthread_t thread;
+        int i;
+
+        (void)arg;
+        shared = socket;
+        BARE_CHECK(deaf(socket));
+        for (i = 0; i < FLOODERS; i++)
+                BARE_CHECK(pthread_create(&thread, NULL, floods, &shared) == 0);
+        syscall(SYS_exit, 0);
+        return 1;
+}
+
+static int floods_by_children(int socket, void *arg) {
+        int i;
+
+        (void)arg;
+        BARE_CHECK(deaf(socket));
+        for (i = 0; i < FLOODERS; i++) {
+                if (fork() == 0) {
+                        alarm(40);
+                        flood(socket);
+                        _exit(0);
+                }
+        }
+        return 6;
+}
+
+static void flooded(int (*run)(int, void *), const char *text) {
+        struct duo duo;
+
+        duo_init(&duo);
+        duo_start(&duo, run, NULL);
+        duo_run(&duo);
+        duo_failed(&duo, -ECONNRESET, INITSYNC_STAGE_PEER, INITSYNC_STEP_HOOKS, text);
+        assert_in_range(duo.took_ms, 0, 8000);  /* a second and a moment; busy machines */
+        duo_end(&duo);
+}
+
+static void test_flooded(void **state) {
+        (void)state;
+        flooded(floods_by_children, "the child died before the conversation was complete (the child: exit status 6)");
+#ifndef __SANITIZE_THREAD__
+        flooded(floods_by_threads, "half dead: its main thread has ended");
+#endif
+}
+
 /* A grandchild keeps the socket: the child's death must be noticed without end-of-file (A26, A27). */
 struct heir {
         const char *script[6];
@@ -284,6 +371,7 @@ int main(void) {
                 left_test(test_last_words),
                 left_test(test_how_it_died),
                 left_test(test_half_dead),
+                left_test(test_flooded),
                 left_test(test_heirs),
                 left_test(test_silent_heirs),
                 left_test(test_one_socket),

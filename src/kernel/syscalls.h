@@ -141,6 +141,8 @@ struct sys_pidfd_info {                         /* the first version, 64 bytes *
 #define SYS_CLONE_PIDFD 0x00001000              /* since 5.2 */
 #define SYS_P_PIDFD 3                           /* since 5.4 */
 #define SYS_WALL 0x40000000
+#define SYS_SO_PASSPIDFD 76                     /* since 6.5 */
+#define SYS_SCM_PIDFD 4                         /* since 6.5 */
 #define SYS_SO_PASSRIGHTS 83                    /* since 6.16 */
 #define SYS_MFD_CLOEXEC 0x01U
 #define SYS_MFD_ALLOW_SEALING 0x02U

@@ -37,7 +37,9 @@ PUBLIC int initsync_child_new(struct initsync_child **ret_child, int socket_fd, 
         r = check_options(options, reterr);
         if (r < 0)
                 return r;
-        r = socket_fd >= 0 && socket < 0 ? socket : packet_check_socket(socket);
+        if (socket < 0 && socket_fd >= 0 && socket != -EBADF)
+                return error_set(reterr, socket, INITSYNC_STAGE_WIRE, "fcntl", NULL, "socket: a number above 2 for it");
+        r = packet_check_socket(socket);
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "getsockopt", NULL, "socket: expected AF_UNIX, SOCK_SEQPACKET");
         child = malloc(sizeof(*child));
@@ -47,6 +49,7 @@ PUBLIC int initsync_child_new(struct initsync_child **ret_child, int socket_fd, 
         /* With the parent's end open in here too, nobody would ever see end-of-file. */
         fd_close(options->parent_fd);
         sys_fcntl(socket, F_SETFD, FD_CLOEXEC); /* one that was inherited through exec must not reach the container */
+        packet_only_rights(socket);
         child->options = *options;
         child->timeout_ms = options->timeout_ms == 0 ? 10000 : options->timeout_ms;
         child->trace = (struct trace){ options->trace, options->userdata };

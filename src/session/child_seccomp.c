@@ -5,9 +5,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include "base/error.h"
+#include "kernel/clock.h"
 #include "kernel/syscalls.h"
 #include "session/child.h"
 #include "wire/encode.h"
+#include "wire/packet.h"
 #include "wire/sender.h"
 #include "wire/sender_task.h"
 
@@ -24,6 +26,9 @@ PUBLIC int initsync_child_prepare_seccomp(struct initsync_child *child, struct i
                 return r;
         if (child->timeout_ms < 0)
                 timeout = (struct timeval){ 0, 0 };     /* for ever */
+        r = packet_set_blocking(child->channel.socket); /* nothing else can wait for room, or for the answer */
+        if (r < 0)
+                return error_set(reterr, r, INITSYNC_STAGE_WIRE, "fcntl", NULL, "clearing O_NONBLOCK of the socket");
         r = sys_setsockopt(child->channel.socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
         if (r >= 0)
                 r = sys_setsockopt(child->channel.socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
@@ -37,12 +42,30 @@ PUBLIC int initsync_child_prepare_seccomp(struct initsync_child *child, struct i
         return 0;
 }
 
+/*
+ * Whether a call that a signal has interrupted is to be made once more. It waits anew then, so that a timer's signals would make it
+ * endless: from the first one on there is a deadline, and with it -ETIMEDOUT in @r. The clock is asked for nobody else: where the
+ * vDSO cannot tell the time that is a system call, as is the return of whoever handles a signal.
+ */
+static int again(const struct initsync_child *child, uint64_t *deadline, ssize_t *r) {
+        if (*r != -EINTR)
+                return 0;
+        if (child->timeout_ms < 0)
+                return 1;
+        if (!*deadline)
+                *deadline = clock_deadline(child->timeout_ms);
+        else if (clock_now() >= *deadline)
+                *r = -ETIMEDOUT;
+        return *r == -EINTR;
+}
+
 int child_write(const struct initsync_child *child, const char *packet, size_t n) {
+        uint64_t deadline = 0;
         ssize_t r;
 
         do
                 r = sys_write(child->channel.socket, packet, n);
-        while (r == -EINTR);
+        while (again(child, &deadline, &r));
         return r < 0 ? (int)r : 0;
 }
 
@@ -51,7 +74,7 @@ static int broken(struct initsync_child *child, int r, const char *call, struct 
 
         if (r == -EPIPE || r == -ECONNRESET || r == 0)
                 error_say(&error, -ECONNRESET, INITSYNC_STAGE_PEER, call, NULL, "the parent closed the socket, or died");
-        else if (r == -EAGAIN)
+        else if (r == -EAGAIN || r == -ETIMEDOUT)
                 error_say(&error, -ETIMEDOUT, INITSYNC_STAGE_PEER, call, NULL, "the parent did not answer in time");
         else
                 error_set(&error, r, INITSYNC_STAGE_WIRE, call, NULL, "procSeccomp");
@@ -59,19 +82,33 @@ static int broken(struct initsync_child *child, int r, const char *call, struct 
 }
 
 static int send_listener(struct initsync_child *child, int fd) {
-        return child->sender ? sender_give(child->sender, fd) : sender_send(child->channel.socket, fd);
+        uint64_t deadline = 0;
+        ssize_t r;
+
+        if (child->sender)
+                return sender_give(child->sender, fd);
+        do
+                r = sender_send(child->channel.socket, fd);
+        while (again(child, &deadline, &r));
+        return (int)r;
 }
 
 static int read_answer(struct initsync_child *child, struct initsync_error *reterr) {
         struct initsync_error error;
         struct message message;
+        uint64_t deadline = 0;
         const char *call;
         ssize_t n;
         int r;
 
-        do
-                n = sys_read(child->channel.socket, child->channel.packet, LIMIT_ANSWER);
-        while (n == -EINTR);
+        do      /* read(2) does not tell that it cut a packet: the byte more does */
+                n = sys_read(child->channel.socket, child->channel.packet, LIMIT_ANSWER + 1);
+        while (again(child, &deadline, &n));
+        if (n > LIMIT_ANSWER) {
+                error_say(&error, -EMSGSIZE, INITSYNC_STAGE_WIRE, "read", NULL, "the parent sent more than %d bytes in a packet",
+                          LIMIT_ANSWER);
+                return child_fail(child, &error, reterr);
+        }
         r = n <= 0 && child->sender ? sender_result(child->sender, &call) : 0;
         if (r < 0)
                 return broken(child, r, call, reterr);

@@ -21,6 +21,7 @@
 #define KILL_MORE_MS 4000       /* and after that the child is given up */
 #define ABORT_MS 500            /* for a child that was killed to be gone */
 #define BURST 32                /* packets thrown away before other sessions of the same loop get their turn */
+#define DRAIN 64                /* calls of parent_receive(): more than an honest child, with 32 requests ahead, has in its queue */
 
 static void append(struct initsync_error *error, const char *text) {
         size_t n = strlen(error->text), more = strlen(text);
@@ -148,12 +149,23 @@ void parent_gone(struct initsync_parent *parent) {
         parent_fail(parent, &error, BLAME_TOLD);
 }
 
+/*
+ * All that the child's main thread sent is in the queue by now. Whoever else holds the socket, other threads of it or a grandchild,
+ * may fill it faster than it is read: neither the number of packets nor the time is theirs to say.
+ */
+static void drain(struct initsync_parent *parent) {
+        int i;
+
+        for (i = 0; i < DRAIN && parent->phase == PARENT_TALKING && parent_receive(parent); i++)
+                if (deadline_due(&parent->deadlines, clock_now()) != DEADLINES)
+                        break;
+}
+
 void parent_died(struct initsync_parent *parent) {
         parent->child_dead = 1;
         sys_epoll_ctl(parent->epoll, EPOLL_CTL_DEL, parent->pidfd, 0);
-        /* All that it sent is in the queue by now; a grandchild that holds the socket may keep end-of-file away. */
-        while (parent->phase == PARENT_TALKING && parent_receive(parent))
-                ;
+        deadline_clear(&parent->deadlines, DEADLINE_LOOK);
+        drain(parent);
         if (!parent->eof)
                 parent_last_words(parent);
         if (parent->phase == PARENT_TALKING)
@@ -195,8 +207,7 @@ static void look(struct initsync_parent *parent) {
         parent->stopped = state == WATCH_STOPPED;
         if (state != WATCH_HALF_DEAD || process_dead(parent->pidfd))
                 return;
-        while (parent->phase == PARENT_TALKING && parent_receive(parent))
-                ;
+        drain(parent);
         error_say(&error, -ECONNRESET, INITSYNC_STAGE_PEER, NULL, NULL,
                   "the child is half dead: its main thread has ended and others live on");
         parent_fail(parent, &error, BLAME_CHILD);

@@ -132,7 +132,9 @@ int parent_receive_listener(struct initsync_parent *parent) {
                 parent->eof = 1;
                 parent_gone(parent);
         } else if (r < 0) {
-                fail(parent, r, "recvmsg", r == -EPROTO ? why : "receiving its descriptor", BLAME_CHILD);
+                /* What is wrong with us, whose table is full, say, is no fault of its. */
+                fail(parent, r, "recvmsg", r == -EPROTO ? why : "receiving its descriptor",
+                     r == -EPROTO || r == -EMSGSIZE ? BLAME_CHILD : BLAME_NOBODY);
         } else if (parent->given[0] < 0) {
                 none_came(parent, packet, (size_t)r);
         } else {

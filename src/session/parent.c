@@ -109,6 +109,7 @@ static int start(struct initsync_parent *parent, int pidfd, const struct initsyn
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, call, NULL, "event loop of a conversation");
         sys_fcntl(parent->socket, F_SETFD, FD_CLOEXEC);
+        packet_only_rights(parent->socket);
         parent->refuses = refuse_descriptors(parent->socket);
         deadline_set(&parent->deadlines, DEADLINE_FIRST, parent->options.timeout_ms, now);
         deadline_set(&parent->deadlines, DEADLINE_BUDGET, parent->options.budget_ms, now);
@@ -128,7 +129,9 @@ PUBLIC int initsync_parent_new(struct initsync_parent **ret_parent, int socket_f
 
         if (r < 0)
                 return r;
-        r = socket_fd >= 0 && socket < 0 ? socket : packet_check_socket(socket);
+        if (socket < 0 && socket_fd >= 0 && socket != -EBADF)
+                return error_set(reterr, socket, INITSYNC_STAGE_WIRE, "fcntl", NULL, "socket: a number above 2 for it");
+        r = packet_check_socket(socket);
         if (r < 0)
                 return error_set(reterr, r, INITSYNC_STAGE_WIRE, "getsockopt", NULL, "socket: expected AF_UNIX, SOCK_SEQPACKET");
         parent = malloc(sizeof(*parent));

@@ -23,6 +23,15 @@ int packet_check_socket(int socket) {
         return type == SOCK_SEQPACKET && domain == AF_UNIX ? 0 : -EPROTOTYPE;
 }
 
+void packet_only_rights(int socket) {
+        static const int options[] = { SO_PASSCRED, SO_PASSSEC, SYS_SO_PASSPIDFD, SO_TIMESTAMP };
+        int off = 0;
+        size_t i;
+
+        for (i = 0; i < ARRAY_SIZE(options); i++)       /* one that a kernel does not have is not set either */
+                sys_setsockopt(socket, SOL_SOCKET, options[i], &off, sizeof(off));
+}
+
 int packet_send(int socket, const void *data, size_t n, int fd) {
         struct iovec part = { (void *)data, n };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
@@ -133,6 +142,12 @@ static size_t take_fds(struct msghdr *message, int *ret_fd) {
         size_t n = 0, i;
 
         for (header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+                if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SYS_SCM_PIDFD) {
+                        int fd;         /* asked for by whoever else has the socket; ours to close all the same */
+
+                        memcpy(&fd, CMSG_DATA(header), sizeof(int));
+                        fd_close(fd);
+                }
                 if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
                         continue;
                 /* Counted by cmsg_len: on 64 bit the space for one descriptor has room for two. */
@@ -155,6 +170,12 @@ int packet_set_timeout(int socket, int timeout_ms) {
         if (timeout_ms > 0)
                 timeout = (struct timeval){ .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L };
         return sys_setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+}
+
+int packet_set_blocking(int socket) {
+        int flags = sys_fcntl(socket, F_GETFL, 0);
+
+        return flags < 0 ? flags : sys_fcntl(socket, F_SETFL, flags & ~O_NONBLOCK);
 }
 
 static int receive_fd(int socket, int wait, void *data, size_t size, int *ret_fd, const char **ret_why) {

@@ -12,6 +12,13 @@
 int packet_check_socket(int socket);
 
 /*
+ * packet_only_rights() - have the kernel put nothing beside a packet but what its sender did
+ *
+ * Credentials, say, that somebody had asked for would look like descriptors that do not fit.
+ */
+void packet_only_rights(int socket);
+
+/*
  * packet_send() - send @n bytes (at least 1: an empty packet looks like end-of-file), with @fd unless it is negative
  *
  * Return: 0; -EAGAIN while the other side does not read; -EPIPE or -ECONNRESET when it is gone; another negative errno.
@@ -53,5 +60,8 @@ int packet_await_fd(int socket, void *data, size_t size, int *ret_fd, const char
 
 /* packet_set_timeout() - how long a receiver waits from now on, negative for ever; 0 or a negative errno */
 int packet_set_timeout(int socket, int timeout_ms);
+
+/* packet_set_blocking() - have read(2) and write(2) wait, also for whoever else has the same open socket; 0 or a negative errno */
+int packet_set_blocking(int socket);
 
 #endif /* WIRE_PACKET_H */

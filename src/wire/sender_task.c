@@ -21,9 +21,7 @@ RAW int sender_send(int socket, int fd) {
         ssize_t r;
 
         memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-        do
-                r = sys_sendmsg(socket, &message, MSG_NOSIGNAL);
-        while (r == -EINTR);
+        r = sys_sendmsg(socket, &message, MSG_NOSIGNAL);
         return r < 0 ? (int)r : 0;
 }
 
@@ -75,7 +73,9 @@ RAW static int serve(struct sender *sender) {
                 return fd;
         sender->call = "sendmsg";
         /* One that has given up meanwhile may have closed it before it was copied, and the number been another's. */
-        r = __atomic_load_n(&sender->ended, __ATOMIC_ACQUIRE) ? -ESRCH : sender_send(sender->socket, fd);
+        do
+                r = __atomic_load_n(&sender->ended, __ATOMIC_ACQUIRE) ? -ESRCH : sender_send(sender->socket, fd);
+        while (r == -EINTR);
         sys_close(fd);
         return r;
 }

@@ -28,7 +28,7 @@ int sender_task(void *arg);
  */
 void sender_leave(struct sender *sender);
 
-/* sender_send() - the descriptor packet; 0 or a negative errno */
+/* sender_send() - the descriptor packet; 0 or a negative errno, -EINTR too */
 int sender_send(int socket, int fd);
 
 #endif /* WIRE_SENDER_TASK_H */
