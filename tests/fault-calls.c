@@ -125,7 +125,7 @@ static int has_words(const struct fault_site *site, int error, const struct hand
         static const int words[] = { FAULT_SHORT, EAGAIN, EINTR, EPIPE, ECONNRESET, ESRCH };
         static const char *const functions[] = {
                 "is_listener",          /* "expected a seccomp listener" */
-                "view_compare",         /* "something else was mounted" */
+                "view_compare", "open_seen", "identify",        /* "something else was mounted" */
                 "procfs_open_pid", "open_namespace",    /* "the helper was killed" */
                 "resolve_in_root",      /* "the root file system that it lies in" */
                 "is_procfs_root", "shows_our_pids", "open_root", "procfs_open", "procfs_keeps_pids", /* no usable /proc, or not our pids */

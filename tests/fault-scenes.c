@@ -354,6 +354,7 @@ const struct fault_scene fault_scenes[] = {
         { "sealed in memory", 0, scene_seal_memfd, 0, 0, { { 0 } } },
         { "sealed in memory, from where sendfile cannot read", 0, scene_seal_memfd, 0, 0, { { "sendfile", NULL, EINVAL, 0, 0 } } },
         { "a long request, and two maps", HANDSHAKE_LONG | HANDSHAKE_NO_SECCOMP, NULL, 0, 0, { { 0 } } },
+        { "a source by a symlink", HANDSHAKE_LINK | HANDSHAKE_NO_SECCOMP, NULL, 0, 0, { { 0 } } },
         { "the other side is runc", 0, scene_plain_open, 0, 0, { { 0 } } },
 };
 const int fault_n_scenes = (int)(sizeof(fault_scenes) / sizeof(fault_scenes[0]));

@@ -95,6 +95,13 @@ static const struct row rows[] = {
         { VOLUME, bind_over, "shadow", INITSYNC_MOUNT_CHILD_VIEW, 0, 1 },
         { VOLUME, link_instead, "shadow", INITSYNC_MOUNT_CHILD_VIEW, 0, 1 },
         { VOLUME, bind_over, "shadow", 0, INITSYNC_PARENT_ALLOW_ANY_MOUNT, 1 },
+        /* in the root file system by another spelling, where what the image's symlink says is meant in there */
+        { PLACE "/alias/data", nothing, "inner", 0, 0, 0 },
+        { PLACE "/alias/data", nothing, "inner", 0, 0, 1 },
+        { PLACE "/alias//./data/", nothing, "inner", INITSYNC_MOUNT_RECURSIVE, 0, 0 },
+        { PLACE "/dir/../alias/data", nothing, "inner", 0, 0, 1 },
+        { PLACE "/alias/only", nothing, "inner", 0, 0, 1 },
+        { PLACE "/alias/../dir/link", nothing, "harmless", 0, 0, 1 },
         { ROOTFS "/volume", over_in_rootfs, "volume", 0, 0, 1 },
 };
 
@@ -187,7 +194,8 @@ static int touch(const char *path, mode_t mode) {
 
 static int prepare(void) {
         static const char *const dirs[] = { SECRET, PLACE "/dir", VOLUME, PLACE "/other", PLACE "/other/volume",
-                                            ROOTFS, ROOTFS "/volume" };
+                                            ROOTFS, ROOTFS "/volume", ROOTFS PLACE, ROOTFS PLACE "/dir", ROOTFS VOLUME,
+                                            ROOTFS "/inner" };
         size_t i;
 
         if (scratch_mount(PLACE) < 0)
@@ -197,6 +205,9 @@ static int prepare(void) {
                         return 0;
         return touch(SECRET "/shadow", 0600) == 0 && touch(CONFIG, 0644) == 0 && touch(VOLUME "/harmless", 0644) == 0 &&
                touch(PLACE "/other/volume/other", 0644) == 0 && symlink("volume", PLACE "/dir/link") == 0 &&
+               touch(ROOTFS VOLUME "/inner", 0644) == 0 && symlink(VOLUME, ROOTFS "/data") == 0 &&
+               touch(ROOTFS "/inner/inner", 0644) == 0 && symlink("/inner", ROOTFS "/only") == 0 &&
+               symlink("rootfs", PLACE "/alias") == 0 &&
                initsync_userns_open(map, 1, map, 1, &userns, NULL) == 0;
 }
 

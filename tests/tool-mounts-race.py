@@ -190,7 +190,29 @@ def devices(place):
     ok(sum(ended.values()) > 0, ended)
 
 
-TESTS = [destinations, by_mount, at_mount, root, masks, devices]
+def dev(place):
+    """the directory that the container's /dev is mounted on: devices and links go into that mount"""
+    need_root("start containers")
+    fill(place)
+    outside = place.file("outside/")
+    place.file("bundle/rootfs/dev/")
+    place.file("bundle/rootfs/host/")
+    os.symlink("host", place.rootfs + "/link")
+    config = configuration("/bin/true", mounts=[entry("/dev", "tmpfs"), bind(outside, "/host", "bind")])
+    config["linux"]["devices"] = [{"path": "/dev/%d" % i, "type": "c", "major": 1, "minor": 3} for i in range(200)]
+    place.write(config)
+    ended = {0: 0, 1: 0}
+    with swapping(place.rootfs + "/dev", place.rootfs + "/link") as swapper:
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end and not os.listdir(outside):
+            result = tool.finish(tool.start([tool.TOOL, "run", "--bundle", place.bundle, "test"]))
+            ended[min(result.code, 1)] += 1
+        equal(swapper.poll(), None)
+    equal(os.listdir(outside), [])
+    ok(sum(ended.values()) > 0, ended)
+
+
+TESTS = [destinations, by_mount, at_mount, root, masks, devices, dev]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -138,6 +138,31 @@ def destinations(place):
     fails(place, [entry("/bin/sh/x", "tmpfs")], "config.json: mounts[0]: ", "Not a directory")
 
 
+def sources_by_another_name(place):
+    """a source in the root file system, by symlinks of the host's and by another mount: the image's symlinks stay inside"""
+    need_container()
+    fill(place)
+    place.file("outside/which", "host\n")
+    place.file("bundle/rootfs" + place.path + "/outside/which", "image\n")
+    os.symlink(place.path + "/outside", place.rootfs + "/data")
+    os.symlink("bundle", place.path + "/alias")
+    os.symlink("../outside", place.path + "/bundle/link")
+    place.file("mounted/")
+    mount(place.bundle, place.path + "/mounted", flags=tool.MS_BIND)
+    try:
+        entries = [bind(place.path + way, "/%d" % i, "bind") for i, way in enumerate(
+            ("/bundle/rootfs/data", "/alias/rootfs/data", "/alias/rootfs//data/", "/mounted/rootfs/data"))]
+        entries += [bind(place.path + "/alias/link/which", "/beside", "bind"),
+                    bind(place.path + "/alias/rootfs/../link/which", "/up", "bind")]
+        equal(output(place, "cat /[0-9]/which /beside /up", entries), "image\n" * 4 + "host\n" * 2)
+    finally:
+        checked(libc.umount2((place.path + "/mounted").encode(), 2))
+    tool.need_idmap(place)
+    entries = [bind(place.path + way + "/rootfs/data", "/a", "bind", uids="0:1000:10") for way in ("/alias", "/bundle")]
+    for one in entries:
+        equal(output(place, "cat /a/which", [one]), "image\n")
+
+
 def links_for_proc(place):
     """proc and sysfs go to a directory, not to where a symlink of the image leads"""
     need_container()
@@ -219,7 +244,7 @@ def root_propagation(place):
 
 
 TESTS = [default_mounts, options, access_times, file_system_options, propagation, recursive_attributes, read_only_late,
-         destinations, links_for_proc, cgroup_version_2, cgroup_version_1, root_propagation]
+         destinations, sources_by_another_name, links_for_proc, cgroup_version_2, cgroup_version_1, root_propagation]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -99,6 +99,20 @@ def bound_dev(place):
         tool.checked(tool.libc.umount2(dev.encode(), 2))
 
 
+def exchanged_dev(place):
+    """the image's directory /dev becomes a symlink to a bind of the host's once the container's own is mounted"""
+    need_root("run hooks")
+    outside = place.file("outside/")
+    place.file("outside/pts/")
+    entries = [PROC, DEV, PTS, bind(outside, "/host"), container.entry("/host/pts", "devpts", *PTS["options"])]
+    config = configuration(place, "true", entries=entries)
+    config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "cd '%s' && mv dev old && ln -s host dev" %
+                                                                      place.rootfs]}]}
+    with shown(place, config) as here:
+        here.wait()
+    equal((os.listdir(outside), os.readlink(place.rootfs + "/dev")), (["pts"], "host"))
+
+
 # ---- as somebody else -------------------------------------------------------------------
 
 def ordinary_user(place):
@@ -135,7 +149,7 @@ def ordinary_user(place):
         here.restored()
 
 
-TESTS = [owner, descriptors, image_dev, no_devpts, bound_dev, ordinary_user]
+TESTS = [owner, descriptors, image_dev, no_devpts, bound_dev, exchanged_dev, ordinary_user]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

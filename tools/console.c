@@ -22,8 +22,8 @@
 #define DEVPTS_MAGIC 0x1cd1
 
 /* Its root directory and no other: whatever lies in there was made by the kernel. */
-static int open_devpts(int root, int *ret_fd, struct initsync_error *reterr) {
-        _cleanup_fd_ int fd = rootfs_resolve(root, "/dev/pts");
+static int open_devpts(int root, int own, int *ret_fd, struct initsync_error *reterr) {
+        _cleanup_fd_ int fd = own >= 0 ? rootfs_resolve(own, "/pts") : rootfs_resolve(root, "/dev/pts");
         struct statfs fs;
         struct statx st;
 
@@ -37,11 +37,11 @@ static int open_devpts(int root, int *ret_fd, struct initsync_error *reterr) {
         return 0;
 }
 
-static int allocate(int root, int *ret_master, int *ret_slave, struct initsync_error *reterr) {
+static int allocate(int root, int own, int *ret_master, int *ret_slave, struct initsync_error *reterr) {
         _cleanup_fd_ int devpts = -1, master = -1, slave = -1;
         int r, locked = 0;
 
-        r = open_devpts(root, &devpts, reterr);
+        r = open_devpts(root, own, &devpts, reterr);
         if (r < 0)
                 return r;
         /* Nothing may be mounted over it. */
@@ -77,7 +77,7 @@ static int give(const struct process *process, int slave, struct initsync_error 
  * Return: 0; 1 where there is no place for it in somebody else's /dev. What mounts on a bind that is shared with the host
  * would appear there.
  */
-static int open_place(const struct bundle *bundle, int root, int *ret_fd, struct initsync_error *reterr) {
+static int open_place(const struct bundle *bundle, int root, int own, int *ret_fd, struct initsync_error *reterr) {
         _cleanup_fd_ int dev = -1, made = -1, fd = -1;
         bool bound;
         int r;
@@ -87,7 +87,7 @@ static int open_place(const struct bundle *bundle, int root, int *ret_fd, struct
                 return fault_call(reterr, r, "malloc", NULL);
         if (bound && (bundle->root_propagation & MS_SHARED))
                 return 1;
-        r = rootfs_make(root, "/dev", true, &dev, reterr);
+        r = own >= 0 ? rootfs_make(own, "/", true, &dev, reterr) : rootfs_make(root, "/dev", true, &dev, reterr);
         if (r < 0)
                 return r;
         if (!bound) {
@@ -105,11 +105,11 @@ static int open_place(const struct bundle *bundle, int root, int *ret_fd, struct
         return 0;
 }
 
-static int mount_console(const struct bundle *bundle, int root, int slave, struct initsync_error *reterr) {
+static int mount_console(const struct bundle *bundle, int root, int own, int slave, struct initsync_error *reterr) {
         _cleanup_fd_ int place = -1, tree = -1;
         int r;
 
-        r = open_place(bundle, root, &place, reterr);
+        r = open_place(bundle, root, own, &place, reterr);
         if (r != 0)
                 return r < 0 ? r : 0;
         r = tree_clone(slave, false, "terminal", &tree, reterr);
@@ -140,17 +140,23 @@ static int send_master(int socket_fd, int master, struct initsync_error *reterr)
         return r < 0 ? fault_call(reterr, r, "sendmsg", "console socket") : 0;
 }
 
-int console_make(const struct bundle *bundle, int root, int socket_fd, int *ret_slave, struct initsync_error *reterr) {
+int console_make(const struct bundle *bundle, int root, int own, int socket_fd, int *ret_slave,
+                 struct initsync_error *reterr) {
         _cleanup_fd_ int master = -1, slave = -1;
+        bool bound;
         int r;
 
-        r = allocate(root, &master, &slave, reterr);
+        r = dev_is_bound(bundle, &bound);
+        if (r < 0)
+                return fault_call(reterr, r, "malloc", NULL);
+        own = bound ? -1 : own;
+        r = allocate(root, own, &master, &slave, reterr);
         if (r == 0)
                 r = give(&bundle->process, slave, reterr);
         if (r == 0 && ioctl(slave, TIOCSWINSZ, &bundle->process.console_size) < 0)
                 r = fault_call(reterr, -errno, "ioctl", "terminal");
         if (r == 0)
-                r = mount_console(bundle, root, slave, reterr);
+                r = mount_console(bundle, root, own, slave, reterr);
         if (r == 0)
                 r = send_master(socket_fd, master, reterr);
         if (r < 0)

@@ -13,11 +13,13 @@
 /*
  * console_make() - in the child: allocate the terminal of @bundle, make it /dev/console, and send its master
  * @root:      the container's root file system, with all of its mounts
+ * @own:       the last file system that the bundle has mounted on /dev, or -1: /dev is not looked up by name then
  * @socket_fd: where to; stays the caller's
  *
  * Nothing that the image can influence is opened by path. Where /dev is a bind mount, nothing is made in it.
  */
-int console_make(const struct bundle *bundle, int root, int socket_fd, int *ret_slave, struct initsync_error *reterr);
+int console_make(const struct bundle *bundle, int root, int own, int socket_fd, int *ret_slave,
+                 struct initsync_error *reterr);
 
 /* console_enter() - make @slave the controlling terminal of a new session, and standard input, output and error */
 int console_enter(int slave, struct initsync_error *reterr);

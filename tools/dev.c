@@ -98,9 +98,10 @@ static int existing_device(const struct bundle_device *device, const struct stat
                      device->minor);
 }
 
-static int make_device(const struct bundle_device *device, int root, struct initsync_error *reterr) {
-        const char *name = strrchr(device->path, '/') + 1;
-        _cleanup_free_ char *path = strndup(device->path, (size_t)(name - device->path));
+/* @place is its path in @root, which may be our own /dev: that is not looked up again, where another may lie by now. */
+static int make_device(const struct bundle_device *device, int root, const char *place, struct initsync_error *reterr) {
+        const char *name = strrchr(place, '/') + 1;
+        _cleanup_free_ char *path = strndup(place, (size_t)(name - place));
         _cleanup_fd_ int parent = -1;
         struct stat st;
         mode_t mask;
@@ -138,7 +139,7 @@ static int find_device(const struct bundle_device *device, int root, struct init
         return fstat(fd, &st) < 0 ? fault_call(reterr, -errno, "fstat", device->path) : existing_device(device, &st, reterr);
 }
 
-static int make_devices(const struct bundle *bundle, enum dev dev, int root, struct initsync_error *reterr) {
+static int make_devices(const struct bundle *bundle, enum dev dev, int root, int own, struct initsync_error *reterr) {
         size_t i;
         int r;
 
@@ -148,8 +149,12 @@ static int make_devices(const struct bundle *bundle, enum dev dev, int root, str
                 r = bundle_below(bundle->devices[i].path, "/dev", &below);
                 if (r < 0)
                         return fault_call(reterr, r, "malloc", NULL);
-                r = below && dev == DEV_BOUND ? find_device(&bundle->devices[i], root, reterr) :
-                                                make_device(&bundle->devices[i], root, reterr);
+                if (below && dev == DEV_BOUND)
+                        r = find_device(&bundle->devices[i], root, reterr);
+                else if (below && dev == DEV_OWN)
+                        r = make_device(&bundle->devices[i], own, below, reterr);
+                else
+                        r = make_device(&bundle->devices[i], root, bundle->devices[i].path, reterr);
                 if (r < 0)
                         return fault_in(reterr, "config.json: linux.devices[%zu]", bundle->devices[i].index);
         }
@@ -185,19 +190,16 @@ static int make_links(int dev, struct initsync_error *reterr) {
 }
 
 /* By a symlink of the image another mount may have come to lie there, a directory of the host's. */
-static int open_own(int root, int own, int *ret_fd, struct initsync_error *reterr) {
+static int check_own(int root, int own, struct initsync_error *reterr) {
         _cleanup_fd_ int fd = rootfs_resolve(root, "/dev");
 
         if (fd < 0)
                 return fault_call(reterr, fd, "openat2", "/dev");
-        if (!rootfs_same(fd, own))
-                return fault(reterr, -EBUSY, "/dev: another mount hides the one that config.json has there");
-        *ret_fd = take_fd(&fd);
-        return 0;
+        return rootfs_same(fd, own) ? 0 :
+               fault(reterr, -EBUSY, "/dev: another mount hides the one that config.json has there");
 }
 
 int dev_populate(const struct bundle *bundle, int root, int own, struct initsync_error *reterr) {
-        _cleanup_fd_ int directory = -1;
         enum dev dev;
         size_t i;
         int r;
@@ -205,15 +207,15 @@ int dev_populate(const struct bundle *bundle, int root, int own, struct initsync
         r = find_dev(bundle, &dev);
         if (r < 0)
                 return fault_call(reterr, r, "malloc", NULL);
-        r = dev == DEV_OWN ? open_own(root, own, &directory, reterr) : 0;
+        r = dev == DEV_OWN ? check_own(root, own, reterr) : 0;
         if (r == 0)
-                r = make_devices(bundle, dev, root, reterr);
+                r = make_devices(bundle, dev, root, own, reterr);
         if (r < 0 || dev != DEV_OWN)
                 return r;
         for (i = 0; r == 0 && i < N_DEFAULTS; i++)
                 if (!configured(bundle, defaults[i].path))
-                        r = make_device(&defaults[i], root, reterr);
-        return r < 0 ? r : make_links(directory, reterr);
+                        r = make_device(&defaults[i], own, defaults[i].path + strlen("/dev"), reterr);
+        return r < 0 ? r : make_links(own, reterr);
 }
 
 int dev_is_bound(const struct bundle *bundle, bool *ret) {

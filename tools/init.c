@@ -59,7 +59,7 @@ static int fill_root(const struct bundle *bundle, int root, struct initsync_chil
         if (r == 0)
                 r = hooks_wait(bundle, HOOK_CREATE_CONTAINER, getpid(), root, lifeline, reterr);
         if (r == 0 && console >= 0)
-                r = console_make(bundle, root, console, ret_slave, reterr);
+                r = console_make(bundle, root, late.dev, console, ret_slave, reterr);
         if (r == 0)
                 r = container_directory(bundle, root, reterr);
         if (r == 0)

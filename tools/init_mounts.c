@@ -128,8 +128,18 @@ static int attach(const struct bundle_mount *mount, int root, int tree, struct i
 
 /* The source of a plain bind, opened here: -EACCES and -EPERM mean that the parent may be able to. */
 static int open_source(const struct bundle_mount *mount, int root) {
-        if (mount->in_root)
-                return rootfs_resolve(root, mount->in_root);
+        const char *inside = mount->in_root;
+        int fd;
+
+        /* Where there are symlinks, the path may lie in the image by another spelling: those of the image must not lead out. */
+        if (!inside) {
+                fd = kernel_openat2(AT_FDCWD, mount->want.source, O_PATH, RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+                if (fd != -ELOOP)
+                        return fd;
+                inside = rootfs_inside(root, mount->want.source);
+        }
+        if (inside)
+                return rootfs_resolve(root, inside);
         return kernel_openat2(AT_FDCWD, mount->want.source, O_PATH, RESOLVE_NO_MAGICLINKS);
 }
 

@@ -97,6 +97,27 @@ int rootfs_resolve(int root, const char *path) {
         return fd;
 }
 
+const char *rootfs_inside(int root, const char *path) {
+        struct stat want, seen;
+        char prefix[PATH_MAX];
+        const char *rest = path;
+
+        if (fstat(root, &want) < 0)
+                return NULL;
+        while (*rest) {
+                rest += strspn(rest, "/");
+                rest += strcspn(rest, "/");
+                if ((size_t)snprintf(prefix, sizeof(prefix), "%.*s", (int)(rest - path), path) >= sizeof(prefix) ||
+                    stat(prefix, &seen) < 0)
+                        return NULL;
+                /* At once out of it again: beside the root file system, by no name of the image's. */
+                if (seen.st_dev == want.st_dev && seen.st_ino == want.st_ino &&
+                    !(strncmp(rest, "/..", 3) == 0 && (rest[3] == '/' || rest[3] == '\0')))
+                        return rest[0] ? rest : "/";
+        }
+        return NULL;
+}
+
 /* Makes the one component @name in @parent and returns a descriptor of it, never through a symlink. */
 static int create(int parent, const char *name, bool directory) {
         int fd;

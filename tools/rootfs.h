@@ -26,6 +26,12 @@ void rootfs_undo(int root);
 /* rootfs_resolve() - an O_PATH descriptor of what @path is inside the root file system, or a negative errno */
 int rootfs_resolve(int root, const char *path);
 
+/*
+ * rootfs_inside() - where in @path what lies below the root file system begins, if @path, with its symlinks, leads there by
+ * whatever name; or NULL
+ */
+const char *rootfs_inside(int root, const char *path);
+
 /* rootfs_make() - the same, and what is missing is made: a @directory, or else a file; 1 if it was, or else 0 */
 int rootfs_make(int root, const char *path, bool directory, int *ret_fd, struct initsync_error *reterr);
 

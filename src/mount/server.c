@@ -66,14 +66,39 @@ RAW static int join(struct run *run, struct source_result *result) {
         return 0;
 }
 
-/* A source outside of the root file system must be what the runtime sees at its path; inside of it the child rules anyway. */
-RAW static int check_view(struct run *run, int fd, const struct source_request *request, struct source_result *result) {
-        int r, resolved = 0;
+RAW static int open_inside(struct source_request *request, int below, struct source_result *result) {
+        request->rootfs = request->beside;
+        request->path += below;
+        result->error = 0;
+        result->call = SOURCE_NONE;
+        return source_resolve(request, result);
+}
+
+/*
+ * A source outside of the root file system must be what the runtime sees at its path; inside of it the child rules anyway. Where
+ * there are symlinks, that path may lie inside by another spelling than the runtime's: those of the image must not lead out.
+ * *@fd is what the path is in the child's view, or negative.
+ */
+RAW static int check_view(struct run *run, int *fd, struct source_request *request, struct source_result *result) {
+        int r = -ELOOP, below, resolved = 0;
 
         if (request->rootfs || request->source_fd >= 0 || request->any_view)
                 return 0;
-        r = view_compare(run->root, request->path, fd, &resolved);
-        return r < 0 ? source_fail(result, r, resolved ? SOURCE_COMPARE : SOURCE_OPENAT2) : 0;
+        if (*fd >= 0)
+                r = view_compare(run->root, request->path, *fd, !request->beside, &resolved);
+        if (r == -ELOOP && request->beside) {
+                below = view_inside(run->root, request->path, request->beside);
+                if (below > 0) {
+                        if (*fd >= 0)
+                                sys_close(*fd);
+                        *fd = open_inside(request, below, result);
+                        return 0;
+                }
+                r = below;
+                if (r == 0 && *fd >= 0)
+                        r = view_compare(run->root, request->path, *fd, 1, &resolved);
+        }
+        return r < 0 && *fd >= 0 ? source_fail(result, r, resolved ? SOURCE_COMPARE : SOURCE_OPENAT2) : 0;
 }
 
 /* The path of @fd, for directories, without /proc. */
@@ -100,9 +125,9 @@ RAW static int make(struct run *run, struct server_slot *slot) {
         if (r < 0)
                 return r;
         fd = source_resolve(&slot->request, result);
+        r = check_view(run, &fd, &slot->request, result);
         if (fd < 0)
                 return fd;
-        r = check_view(run, fd, &slot->request, result);
         tree = r < 0 ? r : source_clone(fd, &slot->request, result);
         if (tree == -E2BIG && recount(fd, &slot->request, result))
                 tree = source_clone(fd, &slot->request, result);

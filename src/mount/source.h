@@ -27,6 +27,7 @@ enum source_call {
 
 struct source_request {
         const char *rootfs;             /* resolve @path inside this directory; NULL: in the whole namespace */
+        const char *beside;             /* without it: the root file system, if @path leads there by another spelling; or NULL */
         const char *path;
         uint64_t flags;                 /* INITSYNC_MOUNT_* */
         uint64_t attr_set, attr_clr, propagation;

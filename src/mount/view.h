@@ -10,11 +10,20 @@
 /*
  * view_compare() - compare @fd, opened in the child's namespace, with what is at @path below @root, without asking a file server
  * @root:       the embedder's root directory, opened before the namespace was joined
+ * @links:      follow symlinks
  *
  * @ret_resolved: it is known whether there is a file: a negative errno is that of statx(2), else of openat2(2)
  *
- * Return: 0; -EACCES when it is another file, or none (resolved); a negative errno.
+ * Return: 0; -EACCES when it is another file, or none (resolved); -ELOOP when there is a symlink and not @links; a negative errno.
  */
-int view_compare(int root, const char *path, int fd, int *ret_resolved);
+int view_compare(int root, const char *path, int fd, int links, int *ret_resolved);
+
+/*
+ * view_inside() - does @path, as the embedder sees it, lead through the directory @rootfs, however either of them is spelled
+ *
+ * Return: where in @path what lies below that begins, which may be its end; 0 when it does not lead through it; a negative errno
+ * when that is not known.
+ */
+int view_inside(int root, const char *path, const char *rootfs);
 
 #endif /* MOUNT_VIEW_H */

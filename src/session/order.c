@@ -120,6 +120,7 @@ void parent_order_entry(struct initsync_parent *parent, const struct policy_entr
 
         parent->grants[parent->broker.posted % SERVER_SLOTS].index = (int)(entry - parent->policy.entries);
         request_fill(&request, &entry->mount);
+        request.beside = parent->policy.rootfs;
         if (entry->rest) {
                 request.rootfs = parent->policy.rootfs;
                 request.path = entry->rest;

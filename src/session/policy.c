@@ -200,6 +200,7 @@ int policy_place(const struct policy *policy, const char *source, struct source_
         const char *rest;
 
         *ret_clean = NULL;
+        request->beside = policy->rootfs;
         if (!policy->rootfs)
                 return 0;
         *ret_clean = path_clean(source);

@@ -56,18 +56,23 @@ void handshake_places(const char *dir) {
                 [HANDSHAKE_SOURCE] = "source", [HANDSHAKE_TREE] = "tree", [HANDSHAKE_SUB] = "tree/sub",
                 [HANDSHAKE_BAD] = "bad", [HANDSHAKE_BAD_SUB] = "bad/sub", [HANDSHAKE_ROOTFS] = "rootfs",
                 [HANDSHAKE_INNER] = "rootfs/inner", [HANDSHAKE_TARGET] = "rootfs/target", [HANDSHAKE_MAPPED] = "mapped",
-                [HANDSHAKE_ELSEWHERE] = "elsewhere",
+                [HANDSHAKE_ELSEWHERE] = "elsewhere", [HANDSHAKE_ALIAS] = "alias/inner",
         };
+        char alias[128];
         static const int tmpfs[] = { HANDSHAKE_TREE, HANDSHAKE_SUB, HANDSHAKE_BAD };
         size_t i, k;
 
         for (i = 0; i < HANDSHAKE_PATHS; i++) {
                 snprintf(handshake_path[i], sizeof(handshake_path[i]), "%s/%s", dir, names[i]);
+                if (i == HANDSHAKE_ALIAS)
+                        continue;
                 assert(mkdir(handshake_path[i], 0755) == 0);
                 for (k = 0; k < sizeof(tmpfs) / sizeof(tmpfs[0]); k++)
                         if (tmpfs[k] == (int)i)
                                 assert(mount("test", handshake_path[i], "tmpfs", 0, NULL) == 0);
         }
+        snprintf(alias, sizeof(alias), "%s/alias", dir);
+        assert(symlink("rootfs", alias) == 0);
         assert(mount("test", handshake_path[HANDSHAKE_BAD_SUB], "ramfs", 0, NULL) == 0);
         make_remapped(handshake_path[HANDSHAKE_MAPPED]);
         tree = place_tmpfs("proof");

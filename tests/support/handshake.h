@@ -21,6 +21,7 @@
 #define HANDSHAKE_STRANGE_FD    512     /* what procSeccomp brings is no listener */
 #define HANDSHAKE_NO_MOUNTS     1024
 #define HANDSHAKE_LONG          2048    /* two maps, and a request of several pages */
+#define HANDSHAKE_LINK          4096    /* a source in the root file system, by a symlink beside it */
 
 /* One of the two, as it saw it. */
 struct handshake_side {

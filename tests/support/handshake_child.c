@@ -19,6 +19,10 @@ size_t handshake_requests(unsigned flags, struct initsync_mount mounts[HANDSHAKE
                 mounts[0].flags = INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE;
                 return 1;
         }
+        if (flags & HANDSHAKE_LINK) {
+                mounts[0] = handshake_mount(HANDSHAKE_ALIAS, 1);
+                return 1;
+        }
         if (flags & HANDSHAKE_REMAP) {
                 mounts[0] = handshake_mount(HANDSHAKE_MAPPED, 1);
                 return 1;
