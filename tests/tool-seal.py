@@ -85,7 +85,7 @@ class Host:
 
     def run(self, place, config, **kwargs):
         process = self.start("run", "--bundle", place.write(config), "test", **kwargs)
-        return tool.finish(process, 30)
+        return tool.finish(process, 3 * tool.TIMEOUT)
 
     def unchanged(self):
         equal(self.look(), self.before)
@@ -221,7 +221,7 @@ def replaced(place):
         command = [*tool.strace("-o", trace, "-e", "trace=execveat,prctl"), host.program, "run", "--bundle", config, "test"]
         if denied:
             command = [DENY, denied, "--", *command]
-        equal(tool.finish(tool.start(command, env=host.environment), 30), (7, "/bin/sh\n", ""))
+        equal(tool.finish(tool.start(command, env=host.environment), 3 * tool.TIMEOUT), (7, "/bin/sh\n", ""))
         equal(began(trace), expected)
 
 
@@ -250,7 +250,7 @@ def once(place):
                    "--bundle", config, "test"]
         if denied:
             command = [DENY, denied, "--", *command]
-        equal(tool.finish(tool.start(command, env=host.environment), 30), (0, "", ""))
+        equal(tool.finish(tool.start(command, env=host.environment), 3 * tool.TIMEOUT), (0, "", ""))
         with open(trace, encoding="utf-8") as file:
             lines = file.read()
         equal(sum(began(trace)), 1)
@@ -292,7 +292,7 @@ def claims(place):
         config = place.write(shell(place, "true"))
         command = [*tool.strace("-o", trace, "-e", "trace=execveat,prctl"), "/proc/self/fd/%d" % fd, "run", "--bundle",
                    config, "test"]
-        equal(tool.finish(tool.start(command, [fd], env=host.environment), 30), (0, "", ""))
+        equal(tool.finish(tool.start(command, [fd], env=host.environment), 3 * tool.TIMEOUT), (0, "", ""))
         equal(sum(began(trace)), 0 if fd == fds[-1] else 1)
         os.close(fd)
     # A read-only overlay that has a place in the mount namespace, and could be changed there.
@@ -487,7 +487,7 @@ def no_event(place):
         for _ in range(10):
             processes = [host.start("run", "--bundle", config, "test") for _ in range(10)]
             for process in processes:
-                equal(tool.finish(process, 60), (0, "", ""))
+                equal(tool.finish(process, 6 * tool.TIMEOUT), (0, "", ""))
             equal(watch.poll(0), [])
         tool.mount("tmpfs", place.file("control/"), "tmpfs")
         ok(watch.poll(0), "a mount raises no event either")

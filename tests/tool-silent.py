@@ -17,7 +17,8 @@ from tool import Skip, bind, contains, equal, ok, one_line
 
 OPCODES = ("lookup", "statfs", "open", "read", "flush")
 KILLED = 5              # seconds, as in tools/spawned.c: for a killed process that hangs in the kernel
-SLACK = 3 if os.environ.get("SANITIZERS", "no") == "no" else 8         # and the one that is allowed for the rest, on a busy machine
+# And the one that is allowed for the rest, on a busy machine.
+SLACK = (3 if os.environ.get("SANITIZERS", "no") == "no" else 8) * tool.PATIENCE
 
 
 @contextlib.contextmanager

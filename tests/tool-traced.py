@@ -16,7 +16,7 @@ from hooks import configuration, hook, start
 from tool import OUR_INIT, PEER_PARENT, Skip, bind, equal, extents, ok
 
 FIRST = 100000          # who root of a joined user namespace is outside
-ATTACK_MS = 150
+ATTACK_MS = 150 * tool.PATIENCE
 
 # Takes descriptors of the next process that comes into its PID namespace, again and again; then the next. "caps": as root of the
 # host's, but without any right.

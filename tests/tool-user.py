@@ -298,7 +298,7 @@ def helper_fails(place):
                            "exit status 1: 0123"),
                           ("exec sleep 60\n", "/usr/bin/newuidmap: no end after 5 seconds")):
         with files(place, others=[("/usr/bin/newuidmap", script + content, 0o755)]):
-            fails(place, config, text, timeout=20)
+            fails(place, config, text, timeout=2 * tool.TIMEOUT)
     # Neither our environment nor our descriptors: it is another user's program that has root's rights.
     out = place.file("helper-output")
     os.chmod(out, 0o666)

@@ -136,7 +136,7 @@ class Terminal:
 
     def restored(self):
         """Soon, where another process has to see to it."""
-        end = time.monotonic() + 2
+        end = time.monotonic() + 2 * tool.PATIENCE
         while modes(self.tty) != self.before and time.monotonic() < end:
             time.sleep(0.01)
         ok(modes(self.tty) == self.before, "other modes than before: %r, %r" % (modes(self.tty), self.before))
