@@ -257,10 +257,12 @@ struct initsync_parent_options {
  * process, and no thread's namespace changes. Only a child whose mount namespace belongs to a user namespace in which the
  * runtime has CAP_SYS_ADMIN can be served mounts: an ordinary user's runtime enters a user namespace of its own first.
  * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it), and SO_PASSCRED, SO_PASSSEC,
- * SO_PASSPIDFD and SO_TIMESTAMP are cleared: whoever else has the same open socket shares these options, and leaves them alone.
+ * SO_PASSPIDFD and SO_TIMESTAMP are cleared: whoever else has the same open socket shares these options, and leaves them
+ * alone.
  *
- * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is
- * no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none, or a @socket_fd that is no descriptor; -EMFILE; -ENOMEM.
+ * Return: 0; -EINVAL, -ERANGE, -E2BIG for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a
+ * @socket_fd that is no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none, or a @socket_fd that is no descriptor;
+ * -EMFILE; -ENOMEM.
  */
 int initsync_parent_new(struct initsync_parent **ret_parent, int socket_fd, int pidfd,
                         const struct initsync_parent_options *options, struct initsync_error *reterr);
@@ -383,8 +385,9 @@ int initsync_child_only(const int *keep, size_t n);
  *
  * Return: 0; -EREMOTEIO when the parent sent procError, its text in @reterr; -ECONNRESET when it closed or died; -ETIMEDOUT;
  * -EPROTO for an answer that is none to the question; -EMSGSIZE for one longer than 8,192 bytes; -EBUSY for a call out of
- * order (the step is in @reterr). After a failure other than -EINVAL, -EILSEQ, -ENOMEM, -EBADF and -EBUSY every further call
- * but initsync_child_fail() returns the same error.
+ * order (the step is in @reterr). After a failure every further call but initsync_child_fail() returns the same error,
+ * except where nothing was sent yet: -EBUSY, what is wrong with an argument, and -ENOMEM before the first request of a
+ * call.
  */
 
 /**
@@ -393,8 +396,8 @@ int initsync_child_only(const int *keep, size_t n);
  *              is the same with any parent
  * @ret_fd:     always a detached mount, ready for initsync_attach(), whatever form the answer had
  *
- * Return: as above; -EINVAL for a wrong @mount, in @reterr which field; -EILSEQ for a path that is not UTF-8; -EMFILE when
- * the descriptor did not fit (RLIMIT_NOFILE); -ENOMEM.
+ * Return: as above; -EINVAL, -ERANGE, -E2BIG for a wrong @mount, in @reterr which field; -EILSEQ for a path that is not
+ * UTF-8; -EMFILE when the descriptor did not fit (RLIMIT_NOFILE); -ENOMEM.
  */
 int initsync_child_mount(struct initsync_child *child, const struct initsync_mount *mount, int *ret_fd,
                          struct initsync_error *reterr);
@@ -423,8 +426,8 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  * After initsync_child_ready(), also for a filter without a listener. From here on the child calls nothing but
  * initsync_child_seccomp(), initsync_child_fail() when the filter cannot be loaded or the execution fails, and
  * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate. For these
- * to wait as long as @timeout_ms says O_NONBLOCK of the socket is cleared, also for whoever else has the same open socket. Where
- * signals interrupt them they may take up to three times as long.
+ * to wait as long as @timeout_ms says O_NONBLOCK of the socket is cleared, also for whoever else has the same open socket.
+ * Where signals interrupt them they may take up to three times as long.
  *
  * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
  * listener: sendmsg(2) may be denied here then. It ends with that, with this process, or soon after its execve(2), for which the
@@ -443,7 +446,7 @@ int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync
  * Makes no system call but write(2) and read(2), and does not allocate. A parent that is gone is -ECONNRESET: a socket of
  * this type raises no SIGPIPE.
  *
- * Return: as above; -EBADF for a negative @listener_fd.
+ * Return: as above; -EBADF for a @listener_fd that is no descriptor: a negative one is found before anything is sent.
  */
 int initsync_child_seccomp(struct initsync_child *child, int listener_fd, struct initsync_error *reterr);
 
