@@ -267,10 +267,18 @@ struct initsync_parent_options {
 int initsync_parent_new(struct initsync_parent **ret_parent, int socket_fd, int pidfd,
                         const struct initsync_parent_options *options, struct initsync_error *reterr);
 
-/** initsync_parent_get_fd() - descriptor to poll for POLLIN (socket, mount requests, child, deadline); stays @parent's */
+/**
+ * initsync_parent_get_fd() - descriptor to poll for POLLIN (socket, mount requests, child, deadline); stays @parent's
+ *
+ * Return: the descriptor; -ECHILD in a forked process.
+ */
 int initsync_parent_get_fd(const struct initsync_parent *parent);
 
-/** initsync_parent_timeout_ms() - time to the next deadline, for loops with timers of their own; -1 for none */
+/**
+ * initsync_parent_timeout_ms() - time to the next deadline, for loops with timers of their own; -1 for none
+ *
+ * Return: milliseconds; -1; -ECHILD in a forked process.
+ */
 int initsync_parent_timeout_ms(const struct initsync_parent *parent);
 
 /**
@@ -285,8 +293,9 @@ int initsync_parent_timeout_ms(const struct initsync_parent *parent);
  * Return: 1 while the conversation goes on (its clean-up included); 0 once the child has closed the socket after procRun;
  * -EPROTO, -ECONNRESET, -EREMOTEIO, -ETIMEDOUT; -EACCES for a mount that is not allowed, or whose source is not what the
  * runtime sees at its path; -EOPNOTSUPP for a request that no callback serves; what a callback returned; -ECHILD in a forked
- * process; -EMSGSIZE for a packet longer than 131,072 bytes; the errno of the system call that could not make a mount source
- * (-ENOENT, -EINVAL for a file system that takes no id mapping, -ELOOP, -EXDEV, -EPERM, ...).
+ * process; -EMSGSIZE for a packet longer than 131,072 bytes; -ESRCH when what makes mount sources was killed from outside;
+ * the errno of the system call that could not make a mount source (-ENOENT, -EINVAL for a file system that takes no id
+ * mapping, -ELOOP, -EXDEV, -EPERM, ...).
  */
 int initsync_parent_dispatch(struct initsync_parent *parent, struct initsync_error *reterr);
 
@@ -313,7 +322,7 @@ int initsync_parent_run(struct initsync_parent *parent, struct initsync_error *r
  * initsync_parent_child_status() - the wait status of a child that is dead already
  *
  * Return: 1 and the status in *@ret_status; 0 while the child lives, or where nobody can tell any more (it was reaped on a
- * kernel below 6.15). The child is not reaped.
+ * kernel below 6.15); -ECHILD in a forked process. The child is not reaped.
  */
 int initsync_parent_child_status(const struct initsync_parent *parent, int *ret_status);
 

@@ -236,6 +236,33 @@ static void test_nothing_sent(void **state) {
         close(theirs);
 }
 
+/* ---- a child that is dead when its listener is asked for ---- */
+
+static int dies_at_once(int socket, void *arg) {
+        static const char *const script[] = { BARE_READY, "<" BARE_RUN, BARE_SECCOMP("2"), NULL };
+
+        (void)arg;
+        return bare_play(socket, script) < 0 ? 1 : 5;
+}
+
+static void test_dead_at_seccomp(void **state) {
+        struct pollfd one;
+        struct duo duo;
+
+        (void)state;
+        duo_init(&duo);
+        duo_start(&duo, dies_at_once, NULL);
+        while (duo.calls[DUO_READY] == 0)
+                assert_int_equal(initsync_parent_dispatch(duo.parent, NULL), 1);
+        one = (struct pollfd){ .fd = duo.pidfd, .events = POLLIN };
+        assert_int_equal(poll(&one, 1, 8000), 1);
+        duo_run(&duo);
+        duo_failed(&duo, -ECONNRESET, INITSYNC_STAGE_PEER, INITSYNC_STEP_SECCOMP, "died before");
+        assert_int_equal(WEXITSTATUS(duo.error.status), 5);
+        assert_int_equal(duo.calls[DUO_SECCOMP], 0);
+        duo_end(&duo);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 left_test(test_table_full),
@@ -243,6 +270,7 @@ int main(void) {
                 left_test(test_no_number),
                 left_test(test_words_behind_answers),
                 left_test(test_nothing_sent),
+                left_test(test_dead_at_seccomp),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
