@@ -259,18 +259,28 @@ struct initsync_parent_options {
  * process, and no thread's namespace changes. Only a child whose mount namespace belongs to a user namespace in which the
  * runtime has CAP_SYS_ADMIN can be served mounts: an ordinary user's runtime enters a user namespace of its own first.
  * Descriptors from the child are refused from here on (SO_PASSRIGHTS where the kernel has it), and SO_PASSCRED, SO_PASSSEC,
- * SO_PASSPIDFD and SO_TIMESTAMP are cleared: whoever else has the same open socket shares these options, and leaves them alone.
+ * SO_PASSPIDFD and SO_TIMESTAMP are cleared: whoever else has the same open socket shares these options, and leaves them
+ * alone.
  *
- * Return: 0; -EINVAL for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a @socket_fd that is
- * no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none, or a @socket_fd that is no descriptor; -EMFILE; -ENOMEM.
+ * Return: 0; -EINVAL, -ERANGE, -E2BIG for options that are wrong, in @reterr which; -ENOTSOCK or -EPROTOTYPE for a
+ * @socket_fd that is no SOCK_SEQPACKET socket; -EBADF for a @pidfd that is none, or a @socket_fd that is no descriptor;
+ * -EMFILE; -ENOMEM.
  */
 int initsync_parent_new(struct initsync_parent **ret_parent, int socket_fd, int pidfd,
                         const struct initsync_parent_options *options, struct initsync_error *reterr);
 
-/** initsync_parent_get_fd() - descriptor to poll for POLLIN (socket, mount requests, child, deadline); stays @parent's */
+/**
+ * initsync_parent_get_fd() - descriptor to poll for POLLIN (socket, mount requests, child, deadline); stays @parent's
+ *
+ * Return: the descriptor; -ECHILD in a forked process.
+ */
 int initsync_parent_get_fd(const struct initsync_parent *parent);
 
-/** initsync_parent_timeout_ms() - time to the next deadline, for loops with timers of their own; -1 for none */
+/**
+ * initsync_parent_timeout_ms() - time to the next deadline, for loops with timers of their own; -1 for none
+ *
+ * Return: milliseconds; -1; -ECHILD in a forked process.
+ */
 int initsync_parent_timeout_ms(const struct initsync_parent *parent);
 
 /**
@@ -285,8 +295,9 @@ int initsync_parent_timeout_ms(const struct initsync_parent *parent);
  * Return: 1 while the conversation goes on (its clean-up included); 0 once the child has closed the socket after procRun;
  * -EPROTO, -ECONNRESET, -EREMOTEIO, -ETIMEDOUT; -EACCES for a mount that is not allowed, or whose source is not what the
  * runtime sees at its path; -EOPNOTSUPP for a request that no callback serves; what a callback returned; -ECHILD in a forked
- * process; -EMSGSIZE for a packet longer than 131,072 bytes; the errno of the system call that could not make a mount source
- * (-ENOENT, -EINVAL for a file system that takes no id mapping, -ELOOP, -EXDEV, -EPERM, ...).
+ * process; -EMSGSIZE for a packet longer than 131,072 bytes; -ESRCH when what makes mount sources was killed from outside;
+ * the errno of the system call that could not make a mount source (-ENOENT, -EINVAL for a file system that takes no id
+ * mapping, -ELOOP, -EXDEV, -EPERM, ...).
  */
 int initsync_parent_dispatch(struct initsync_parent *parent, struct initsync_error *reterr);
 
@@ -313,7 +324,7 @@ int initsync_parent_run(struct initsync_parent *parent, struct initsync_error *r
  * initsync_parent_child_status() - the wait status of a child that is dead already
  *
  * Return: 1 and the status in *@ret_status; 0 while the child lives, or where nobody can tell any more (it was reaped on a
- * kernel below 6.15). The child is not reaped.
+ * kernel below 6.15); -ECHILD in a forked process. The child is not reaped.
  */
 int initsync_parent_child_status(const struct initsync_parent *parent, int *ret_status);
 
@@ -385,8 +396,9 @@ int initsync_child_only(const int *keep, size_t n);
  *
  * Return: 0; -EREMOTEIO when the parent sent procError, its text in @reterr; -ECONNRESET when it closed or died; -ETIMEDOUT;
  * -EPROTO for an answer that is none to the question; -EMSGSIZE for one longer than 8,192 bytes; -EBUSY for a call out of
- * order (the step is in @reterr). After a failure other than -EINVAL, -EILSEQ, -ENOMEM, -EBADF and -EBUSY every further call
- * but initsync_child_fail() returns the same error.
+ * order (the step is in @reterr). After a failure every further call but initsync_child_fail() returns the same error,
+ * except where nothing was sent yet: -EBUSY, what is wrong with an argument, and -ENOMEM before the first request of a
+ * call.
  */
 
 /**
@@ -395,8 +407,8 @@ int initsync_child_only(const int *keep, size_t n);
  *              is the same with any parent
  * @ret_fd:     always a detached mount, ready for initsync_attach(), whatever form the answer had
  *
- * Return: as above; -EINVAL for a wrong @mount, in @reterr which field; -EILSEQ for a path that is not UTF-8; -EMFILE when
- * the descriptor did not fit (RLIMIT_NOFILE); -ENOMEM.
+ * Return: as above; -EINVAL, -ERANGE, -E2BIG for a wrong @mount, in @reterr which field; -EILSEQ for a path that is not
+ * UTF-8; -EMFILE when the descriptor did not fit (RLIMIT_NOFILE); -ENOMEM.
  */
 int initsync_child_mount(struct initsync_child *child, const struct initsync_mount *mount, int *ret_fd,
                          struct initsync_error *reterr);
@@ -425,8 +437,8 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  * After initsync_child_ready(), also for a filter without a listener. From here on the child calls nothing but
  * initsync_child_seccomp(), initsync_child_fail() when the filter cannot be loaded or the execution fails, and
  * initsync_child_free(); of these the first two make no system call but write(2) and read(2), and do not allocate. For these
- * to wait as long as @timeout_ms says O_NONBLOCK of the socket is cleared, also for whoever else has the same open socket. Where
- * signals interrupt them they may take up to three times as long.
+ * to wait as long as @timeout_ms says O_NONBLOCK of the socket is cleared, also for whoever else has the same open socket.
+ * Where signals interrupt them they may take up to three times as long.
  *
  * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
  * listener: sendmsg(2) may be denied here then. It ends with that, with this process, or soon after its execve(2), for which the
@@ -445,7 +457,7 @@ int initsync_child_prepare_seccomp(struct initsync_child *child, struct initsync
  * Makes no system call but write(2) and read(2), and does not allocate. A parent that is gone is -ECONNRESET: a socket of
  * this type raises no SIGPIPE.
  *
- * Return: as above; -EBADF for a negative @listener_fd.
+ * Return: as above; -EBADF for a @listener_fd that is no descriptor: a negative one is found before anything is sent.
  */
 int initsync_child_seccomp(struct initsync_child *child, int listener_fd, struct initsync_error *reterr);
 

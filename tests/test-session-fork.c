@@ -35,12 +35,15 @@ static void apart(int (*run)(void)) {
 
 static int is_dead(struct initsync_parent *parent) {
         struct initsync_error error;
+        int status;
 
         BARE_CHECK(getpid() == 1);
         BARE_CHECK(initsync_parent_dispatch(parent, &error) == -ECHILD);
         BARE_CHECK(strstr(error.text, "another process"));
         BARE_CHECK(initsync_parent_run(parent, &error) == -ECHILD);
         BARE_CHECK(initsync_parent_resume(parent, 0, NULL) == -ECHILD);
+        BARE_CHECK(initsync_parent_get_fd(parent) == -ECHILD && initsync_parent_timeout_ms(parent) == -ECHILD);
+        BARE_CHECK(initsync_parent_child_status(parent, &status) == -ECHILD);
         return initsync_parent_free(parent) != NULL;
 }
 

@@ -104,18 +104,24 @@ int child_told(struct initsync_child *child, const struct message *message, stru
         return error_say(error, -EREMOTEIO, INITSYNC_STAGE_PEER, NULL, NULL, "parent: it failed and did not say why");
 }
 
-/* The reason for a broken socket may lie in our queue: the parent's procError. */
+/* The reason for a broken socket may lie in our queue: the parent's procError, behind the answers to what was sent ahead. */
 static int read_last_words(struct initsync_child *child, struct initsync_error *error) {
         struct message message;
-        int fd = -1;
+        int i, r;
 
-        if (channel_receive(&child->channel, 0, &message, &fd, NULL) < 0)
-                return 0;
-        fd_close(fd);
-        if (message.type != MESSAGE_ERROR)
-                return 0;
-        child_told(child, &message, error);
-        return 1;
+        for (i = 0; i < LIMIT_AHEAD + 1; i++) {
+                int fd = -1;
+
+                r = channel_receive(&child->channel, 0, &message, &fd, NULL);
+                fd_close(fd);
+                if (r == 0 && message.type == MESSAGE_ERROR) {
+                        child_told(child, &message, error);
+                        return 1;
+                }
+                if (r == -ECONNRESET || r == -ETIMEDOUT)
+                        break;
+        }
+        return 0;
 }
 
 /* What became of a packet. */

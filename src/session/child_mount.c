@@ -19,13 +19,36 @@ struct batch {
         int n_packet;
 };
 
+static int is_utf8(const char *text) {
+        size_t n = text ? strlen(text) : 0, i, length;
+
+        for (i = 0; i < n; i += length) {
+                length = text_utf8((const unsigned char *)text + i, n - i);
+                if (!length)
+                        return 0;
+        }
+        return 1;
+}
+
+/* All that is known before anything is sent: the conversation goes on after that. */
+static int check_one(const struct initsync_mount *mount, struct initsync_error *reterr) {
+        int r = request_check(mount, REQUEST_CHILD, reterr);
+
+        if (r < 0)
+                return r;
+        if (!is_utf8(mount->source) || !is_utf8(mount->destination) || !is_utf8(mount->userns_path))
+                return error_set(reterr, -EILSEQ, INITSYNC_STAGE_WIRE, NULL, mount->source,
+                                 "%s: its paths must be UTF-8 to go over the wire", mount->source);
+        return 0;
+}
+
 static int check_all(const struct initsync_child *child, const struct initsync_mount *mounts, size_t n,
                      struct initsync_error *reterr) {
         int r = child_check(child, MESSAGE_MOUNT_PLEASE, reterr);
         size_t i;
 
         for (i = 0; r == 0 && i < n; i++) {
-                r = request_check(&mounts[i], REQUEST_CHILD, reterr);
+                r = check_one(&mounts[i], reterr);
                 if (r < 0 && reterr) {
                         error_prefix(reterr, "mount %zu", i);
                         reterr->mount = (int)i;
@@ -38,9 +61,6 @@ static int encode(struct batch *batch, struct initsync_error *reterr) {
         const struct initsync_mount *mount = &batch->mounts[batch->sent];
 
         batch->n_packet = encode_mount(mount, &batch->packet);
-        if (batch->n_packet == -EILSEQ)
-                return error_set(reterr, -EILSEQ, INITSYNC_STAGE_WIRE, NULL, mount->source,
-                                 "mount %s: its paths must be UTF-8 to go over the wire", mount->source);
         if (batch->n_packet < 0)
                 return error_set(reterr, batch->n_packet, INITSYNC_STAGE_WIRE, NULL, mount->source, "mount %s: encoding it",
                                  mount->source);

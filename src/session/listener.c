@@ -5,6 +5,7 @@
 #include "kernel/clock.h"
 #include "kernel/elsewhere.h"
 #include "kernel/fd.h"
+#include "kernel/process.h"
 #include "kernel/procfs.h"
 #include "kernel/syscalls.h"
 #include "session/parent.h"
@@ -74,7 +75,9 @@ static int get(struct initsync_parent *parent, int64_t number) {
                 return -EPROTO;
         }
         fd = sys_pidfd_getfd(parent->pidfd, (int)number);
-        if (fd == -EPERM)
+        if (fd == -ESRCH || (fd == -EBADF && process_dead(parent->pidfd)))
+                parent_peer_gone(parent);       /* it died: how, is told better by its pidfd and its last words */
+        else if (fd == -EPERM)
                 fail(parent, fd, "pidfd_getfd", "pidfd_getfd needs the right to trace the child (Yama, CAP_SYS_PTRACE); "
                      "the form that sends the descriptor does not", BLAME_NOBODY);
         else if (fd == -ENOSYS)

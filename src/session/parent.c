@@ -190,12 +190,14 @@ PUBLIC struct initsync_parent *initsync_parent_free(struct initsync_parent *pare
 }
 
 PUBLIC int initsync_parent_get_fd(const struct initsync_parent *parent) {
-        return parent->epoll;
+        return parent->owner == origin() ? parent->epoll : -ECHILD;
 }
 
 PUBLIC int initsync_parent_timeout_ms(const struct initsync_parent *parent) {
         uint64_t next = deadline_next(&parent->deadlines), now = clock_now();
 
+        if (parent->owner != origin())
+                return -ECHILD;
         if (parent->phase == PARENT_ENDED)
                 return 0;
         if (!next)
@@ -204,5 +206,7 @@ PUBLIC int initsync_parent_timeout_ms(const struct initsync_parent *parent) {
 }
 
 PUBLIC int initsync_parent_child_status(const struct initsync_parent *parent, int *ret_status) {
+        if (parent->owner != origin())
+                return -ECHILD;
         return process_dead(parent->pidfd) && process_status(parent->pidfd, ret_status);
 }
