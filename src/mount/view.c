@@ -14,24 +14,47 @@ RAW static int is_ours(int error) {
         return error == -EAGAIN || error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOSYS || error == -EPERM;
 }
 
-RAW int view_compare(int root, const char *path, int fd, int *ret_resolved) {
+RAW static int open_in(int root, const char *path) {
         struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS };
-        struct sys_statx theirs, ours;
-        int seen, r, tries = 0;
+        int fd, tries = 0;
 
         do
-                seen = sys_openat2(root, path, &how);
-        while (seen == -EINTR || (seen == -EAGAIN && ++tries < RETRIES));
+                fd = sys_openat2(root, path, &how);
+        while (fd == -EINTR || (fd == -EAGAIN && ++tries < RETRIES));
+        return fd;
+}
+
+RAW static int open_seen(int root, const char *rootfs, const char *path) {
+        int in, fd;
+
+        if (!rootfs)
+                return open_in(root, path);
+        in = open_in(root, rootfs);
+        if (in < 0)
+                return in;
+        fd = open_in(in, path[0] ? path : "/");
+        sys_close(in);
+        return fd;
+}
+
+RAW int view_compare(int root, const char *rootfs, const char *path, int fd, int *ret_resolved, int *ret_dir) {
+        struct sys_statx theirs, ours;
+        int seen = open_seen(root, rootfs, path), r;
+
         if (is_ours(seen))
                 return seen;
         *ret_resolved = 1;
         if (seen < 0)
                 return -EACCES;
         r = identify(seen, &ours);
-        sys_close(seen);
         if (r == 0)
                 r = identify(fd, &theirs);
-        if (r != 0)
+        if (r == 0 && (ours.ino != theirs.ino || ours.dev_major != theirs.dev_major || ours.dev_minor != theirs.dev_minor))
+                r = -EACCES;
+        if (r < 0) {
+                sys_close(seen);
                 return r;
-        return ours.ino == theirs.ino && ours.dev_major == theirs.dev_major && ours.dev_minor == theirs.dev_minor ? 0 : -EACCES;
+        }
+        *ret_dir = S_ISDIR(ours.mode);
+        return seen;
 }
