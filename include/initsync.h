@@ -128,10 +128,11 @@ struct initsync_idmap {
  * @size:       set by INITSYNC_MOUNT_INIT
  * @flags:      INITSYNC_MOUNT_*
  * @source:     absolute path in the child's mount namespace, before it pivots; 1 to 4,095 bytes of UTF-8. Outside of
- *              options.rootfs it must be the same file that the runtime sees at that path, or -EACCES: a child that may
- *              mount could lay anything over it. That is not asked for with INITSYNC_MOUNT_CHILD_VIEW,
- *              INITSYNC_MOUNT_MAGICLINK and INITSYNC_PARENT_ALLOW_ANY_MOUNT; nor, with INITSYNC_MOUNT_RECURSIVE, of the
- *              mounts below the source, which are those of the child
+ *              options.rootfs ("/" counts as none), and inside of it with an id mapping, it must be the same file that the
+ *              runtime sees at that path, or -EACCES: a child that may mount could lay anything over it. With
+ *              INITSYNC_MOUNT_RECURSIVE the mounts below the source are those of the child; with an id mapping and
+ *              INITSYNC_MOUNT_IDMAP_RECURSIVE, too, they are the runtime's, locked, and receive what is mounted there. All
+ *              that is not so with INITSYNC_MOUNT_CHILD_VIEW, INITSYNC_MOUNT_MAGICLINK and INITSYNC_PARENT_ALLOW_ANY_MOUNT
  * @destination: where it will go, for the wire and for error texts; NULL for ""
  * @uids, @gids: extents, @n_uids and @n_gids of them (1 to INITSYNC_IDMAP_MAX); both or neither
  * @userns_fd:  a user namespace instead of @uids and @gids, or -1; the runtime opens it, a packet never does

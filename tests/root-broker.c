@@ -199,9 +199,9 @@ static void holds_nothing_else(void) {
         assert(broker_start(&broker, joined.sockets[0], pidfd, "", 0) == 0);
         assert(post_number(&joined, 0) == 0);
         receive_number(&joined, 0);
-        for (i = 0; i < 1000 && descriptors(joined_task(&joined), text, sizeof(text)) != 5; i++)
+        for (i = 0; i < 1000 && descriptors(joined_task(&joined), text, sizeof(text)) != 6; i++)
                 usleep(1000);           /* what it sent is about to be closed */
-        assert(descriptors(joined_task(&joined), text, sizeof(text)) == 5);       /* and the root directory of the runtime */
+        assert(descriptors(joined_task(&joined), text, sizeof(text)) == 6);       /* and root directory, mount namespace of the runtime */
         for (i = 0; i < 1000 && descriptors(process_pid(broker.task), text, sizeof(text)) != 4; i++)
                 usleep(1000);
         assert(descriptors(process_pid(broker.task), text, sizeof(text)) == 4);

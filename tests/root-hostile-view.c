@@ -23,6 +23,8 @@
 #define CONFIG PLACE "/dir/config"
 #define MISSING PLACE "/dir/missing"
 #define ROOTFS PLACE "/rootfs"
+#define TREE PLACE "/tree"      /* with a tmpfs of the runtime's on "honest" */
+#define ALL (INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE)
 
 static const struct initsync_idmap map[] = { { 0, 100000, 65536 } };
 static int userns = -1;
@@ -67,6 +69,25 @@ static int over_in_rootfs(void) {
         return mount(PLACE "/other", ROOTFS "/volume", NULL, MS_BIND, NULL);
 }
 
+static int over_rootfs(void) {
+        return mount(PLACE "/other", ROOTFS, NULL, MS_BIND, NULL);
+}
+
+static int bind_below(void) {
+        return mount(SECRET, TREE "/sub", NULL, MS_BIND, NULL) < 0 ? -1 : mount(SECRET, TREE "/honest", NULL, MS_BIND, NULL);
+}
+
+static int bind_below_in_rootfs(void) {
+        return mount(SECRET, ROOTFS "/volume/sub", NULL, MS_BIND, NULL);
+}
+
+/* What was moved there is no more below it than what was mounted there: a path says nothing about a tree. */
+static int move_below(void) {
+        return mount("none", PLACE "/dir", "tmpfs", 0, NULL) < 0 || mkdir(PLACE "/dir/secret", 0755) < 0 ||
+               mount(SECRET, PLACE "/dir/secret", NULL, MS_BIND, NULL) < 0
+                       ? -1 : mount(PLACE "/dir", TREE "/sub", NULL, MS_MOVE, NULL);
+}
+
 struct row {
         const char *source;
         int (*swap)(void);
@@ -74,35 +95,53 @@ struct row {
         uint64_t flags;                 /* of the listed entry */
         uint64_t parent_flags;
         int unmapped;
+        const char *rootfs;             /* NULL: ROOTFS */
+        const char *mapped, *absent;    /* below it: a file that is root's, and one that is not to be there */
 };
 
 static const struct row rows[] = {
-        { VOLUME, bind_over, NULL, 0, 0, 0 },
-        { VOLUME, bind_over, NULL, 0, 0, 1 },
-        { VOLUME, bind_over, NULL, INITSYNC_MOUNT_RECURSIVE, 0, 1 },
-        { VOLUME, bind_above, NULL, 0, 0, 0 },
-        { CONFIG, bind_file, NULL, 0, 0, 0 },
-        { VOLUME, link_instead, NULL, 0, 0, 0 },
-        { VOLUME, link_instead, NULL, 0, 0, 1 },
-        { VOLUME, link_twice, NULL, 0, 0, 0 },
-        { CONFIG, link_of_file, NULL, 0, 0, 0 },
-        { MISSING, make_missing, NULL, 0, 0, 1 },
-        { VOLUME, own_tmpfs, NULL, 0, 0, 1 },
+        { VOLUME, bind_over, NULL, 0, 0, .unmapped = 0 },
+        { VOLUME, bind_over, NULL, 0, 0, .unmapped = 1 },
+        { VOLUME, bind_over, NULL, INITSYNC_MOUNT_RECURSIVE, 0, .unmapped = 1 },
+        { VOLUME, bind_above, NULL, 0, 0, .unmapped = 0 },
+        { CONFIG, bind_file, NULL, 0, 0, .unmapped = 0 },
+        { VOLUME, link_instead, NULL, 0, 0, .unmapped = 0 },
+        { VOLUME, link_instead, NULL, 0, 0, .unmapped = 1 },
+        { VOLUME, link_twice, NULL, 0, 0, .unmapped = 0 },
+        { CONFIG, link_of_file, NULL, 0, 0, .unmapped = 0 },
+        { MISSING, make_missing, NULL, 0, 0, .unmapped = 1 },
+        { VOLUME, own_tmpfs, NULL, 0, 0, .unmapped = 1 },
+        { ROOTFS "/volume", over_in_rootfs, NULL, 0, 0, .unmapped = 0 },
+        { ROOTFS "/volume", over_in_rootfs, NULL, ALL, 0, .unmapped = 0 },
+        { ROOTFS "/volume", over_rootfs, NULL, 0, 0, .unmapped = 0 },
+        { VOLUME, bind_over, NULL, 0, 0, .unmapped = 0, .rootfs = "/" },
+        { VOLUME, bind_over, NULL, 0, 0, .unmapped = 1, .rootfs = "/" },
         /* what is as the runtime sees it, and what need not be */
-        { VOLUME, nothing, "harmless", 0, 0, 0 },
-        { PLACE "/dir/link", nothing, "harmless", 0, 0, 0 },
-        { VOLUME, bind_above, "other", INITSYNC_MOUNT_CHILD_VIEW, 0, 0 },
-        { VOLUME, bind_over, "shadow", INITSYNC_MOUNT_CHILD_VIEW, 0, 1 },
-        { VOLUME, link_instead, "shadow", INITSYNC_MOUNT_CHILD_VIEW, 0, 1 },
-        { VOLUME, bind_over, "shadow", 0, INITSYNC_PARENT_ALLOW_ANY_MOUNT, 1 },
+        { VOLUME, nothing, "harmless", 0, 0, .unmapped = 0 },
+        { PLACE "/dir/link", nothing, "harmless", 0, 0, .unmapped = 0 },
+        { VOLUME, bind_above, "other", INITSYNC_MOUNT_CHILD_VIEW, 0, .unmapped = 0 },
+        { VOLUME, bind_over, "shadow", INITSYNC_MOUNT_CHILD_VIEW, 0, .unmapped = 1 },
+        { VOLUME, link_instead, "shadow", INITSYNC_MOUNT_CHILD_VIEW, 0, .unmapped = 1 },
+        { VOLUME, bind_over, "shadow", 0, INITSYNC_PARENT_ALLOW_ANY_MOUNT, .unmapped = 1 },
+        { ROOTFS "/volume", over_in_rootfs, "volume", 0, 0, .unmapped = 1 },
+        { ROOTFS "/volume", over_in_rootfs, "volume", INITSYNC_MOUNT_CHILD_VIEW, 0, .unmapped = 0 },
+        { ROOTFS "/volume", nothing, "inside", 0, 0, .unmapped = 0, .mapped = "inside" },
+        { VOLUME, nothing, "harmless", 0, 0, .unmapped = 0, .rootfs = "/" },
+        /* what the child has mounted below is not there, and what the runtime has is */
+        { TREE, nothing, "sub", ALL, 0, .unmapped = 0, .mapped = "honest/file" },
+        { TREE, bind_below, "sub", ALL, 0, .unmapped = 0, .mapped = "honest/file", .absent = "sub/shadow" },
+        { TREE, move_below, "sub", ALL, 0, .unmapped = 0, .mapped = "honest/file", .absent = "sub/secret/shadow" },
+        { ROOTFS "/volume", bind_below_in_rootfs, "inside", ALL, 0, .unmapped = 0, .mapped = "inside", .absent = "sub/shadow" },
+        { TREE, bind_below, "sub/shadow", ALL | INITSYNC_MOUNT_CHILD_VIEW, 0, .unmapped = 1 },
+        { TREE, bind_below, "sub/shadow", ALL, 0, .unmapped = 1 },
+        { CONFIG, nothing, "", ALL, 0, .unmapped = 0 },
         /* in the root file system by another spelling, where what the image's symlink says is meant in there */
-        { PLACE "/alias/data", nothing, "inner", 0, 0, 0 },
-        { PLACE "/alias/data", nothing, "inner", 0, 0, 1 },
-        { PLACE "/alias//./data/", nothing, "inner", INITSYNC_MOUNT_RECURSIVE, 0, 0 },
-        { PLACE "/dir/../alias/data", nothing, "inner", 0, 0, 1 },
-        { PLACE "/alias/only", nothing, "inner", 0, 0, 1 },
-        { PLACE "/alias/../dir/link", nothing, "harmless", 0, 0, 1 },
-        { ROOTFS "/volume", over_in_rootfs, "volume", 0, 0, 1 },
+        { PLACE "/alias/data", nothing, "inner", 0, 0, .unmapped = 0 },
+        { PLACE "/alias/data", nothing, "inner", 0, 0, .unmapped = 1 },
+        { PLACE "/alias//./data/", nothing, "inner", INITSYNC_MOUNT_RECURSIVE, 0, .unmapped = 0 },
+        { PLACE "/dir/../alias/data", nothing, "inner", 0, 0, .unmapped = 1 },
+        { PLACE "/alias/only", nothing, "inner", 0, 0, .unmapped = 1 },
+        { PLACE "/alias/../dir/link", nothing, "harmless", 0, 0, .unmapped = 1 },
 };
 
 static struct initsync_mount bind_of(const struct row *row) {
@@ -116,6 +155,12 @@ static struct initsync_mount bind_of(const struct row *row) {
                 mount.n_uids = mount.n_gids = 1;
         }
         return mount;
+}
+
+static int owner_of(int fd, const char *file) {
+        struct stat st;
+
+        return fstatat(fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -1 : (int)st.st_uid;
 }
 
 /* In the container's user namespace, as its root, who on the outside is an ordinary user. */
@@ -136,7 +181,9 @@ static int asks(int socket, void *arg) {
                 BARE_CHECK(r == -EREMOTEIO && fd == -1 && strstr(error.text, "is not what the runtime sees there"));
                 return 0;
         }
-        BARE_CHECK(r == 0 && place_has(fd, row->file));
+        BARE_CHECK(r == 0 && (!row->file[0] || place_has(fd, row->file)));
+        BARE_CHECK(!row->absent || !place_has(fd, row->absent));
+        BARE_CHECK(!row->mapped || owner_of(fd, row->mapped) == 0);
         BARE_CHECK(initsync_child_ready(child, &error) == 0);
         initsync_child_free(child);
         return 0;
@@ -148,7 +195,7 @@ static void ask(const struct row *row) {
 
         duo_init(&duo);
         duo.options.allow = NULL;
-        duo.options.rootfs = ROOTFS;
+        duo.options.rootfs = row->rootfs ? row->rootfs : ROOTFS;
         duo.options.mounts = &mount;
         duo.options.n_mounts = !row->parent_flags;
         duo.options.flags = row->parent_flags;
@@ -195,7 +242,7 @@ static int touch(const char *path, mode_t mode) {
 static int prepare(void) {
         static const char *const dirs[] = { SECRET, PLACE "/dir", VOLUME, PLACE "/other", PLACE "/other/volume",
                                             ROOTFS, ROOTFS "/volume", ROOTFS PLACE, ROOTFS PLACE "/dir", ROOTFS VOLUME,
-                                            ROOTFS "/inner" };
+                                            ROOTFS "/inner", ROOTFS "/volume/sub", TREE, TREE "/sub", TREE "/honest" };
         size_t i;
 
         if (scratch_mount(PLACE) < 0)
@@ -203,6 +250,9 @@ static int prepare(void) {
         for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
                 if (mkdir(dirs[i], 0755) < 0)
                         return 0;
+        if (mount("none", TREE "/honest", "tmpfs", 0, NULL) < 0 || touch(TREE "/honest/file", 0600) < 0 ||
+            touch(ROOTFS "/volume/inside", 0600) < 0)
+                return 0;
         return touch(SECRET "/shadow", 0600) == 0 && touch(CONFIG, 0644) == 0 && touch(VOLUME "/harmless", 0644) == 0 &&
                touch(PLACE "/other/volume/other", 0644) == 0 && symlink("volume", PLACE "/dir/link") == 0 &&
                touch(ROOTFS VOLUME "/inner", 0644) == 0 && symlink(VOLUME, ROOTFS "/data") == 0 &&

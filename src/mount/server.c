@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+#include <initsync.h>
 #include <sched.h>
 #include "kernel/syscalls.h"
 #include "mount/culprit.h"
+#include "mount/ours.h"
 #include "mount/server.h"
 #include "mount/view.h"
 
 struct run {
         struct server *server;
-        int root;               /* the embedder's root directory; -1 until the namespace is joined */
+        int root;               /* the embedder's root directory; -1 until a namespace is joined */
+        int ours;               /* and its mount namespace, or -1 */
+        int joined;             /* in the child's mount namespace now */
         int userns;             /* the user namespace that was marked last, or -1 */
         int embedder;           /* pidfd: readable when the whole embedding process has died */
 };
@@ -52,21 +56,52 @@ RAW static void keep_only(int *keep, int n) {
 RAW static int join(struct run *run, struct source_result *result) {
         int r;
 
-        if (run->root >= 0)
+        if (run->joined)
                 return 0;
-        run->root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (run->root < 0)
-                return source_fail(result, run->root, SOURCE_OPEN_ROOT);
-        r = sys_setns(run->server->pidfd, CLONE_NEWNS);
-        if (r < 0) {
-                sys_close(run->root);
-                run->root = -1;
-                return source_fail(result, r, SOURCE_SETNS);
+        if (run->root < 0) {
+                run->root = sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (run->root < 0)
+                        return source_fail(result, run->root, SOURCE_OPEN_ROOT);
+                /* Not that of the embedder's first thread, if another started this task. */
+                run->ours = sys_openat(AT_FDCWD, "/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
         }
+        r = sys_setns(run->server->pidfd, CLONE_NEWNS);
+        if (r < 0)
+                return source_fail(result, r, SOURCE_SETNS);
+        run->joined = 1;
         return 0;
 }
 
-RAW static int open_inside(struct source_request *request, int below, struct source_result *result) {
+/*
+ * A source outside of the root file system must be what the runtime sees at its path. Inside of it the child rules anyway, but not
+ * over other files' owners: what gets an id mapping is compared there, too.
+ */
+RAW static int is_compared(const struct source_request *request) {
+        int inside = request->rootfs && request->rootfs[1];     /* "/" is the whole namespace */
+
+        return request->source_fd < 0 && !request->any_view && (!inside || request->userns_fd >= 0);
+}
+
+/* What is mounted below a source that was compared is the child's, and must not be mapped with the runtime's rights. */
+RAW static int maps_below(const struct source_request *request) {
+        const uint64_t all = INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE;
+
+        return request->userns_fd >= 0 && (request->flags & all) == all;
+}
+
+/*
+ * Where there are symlinks, a path may lie inside the root file system by another spelling than the runtime's: those of the image
+ * must not lead out. Return: @fd, or in its place what the path is in there; a negative errno, and then @fd is closed.
+ */
+RAW static int go_inside(struct run *run, int fd, struct source_request *request, struct source_result *result) {
+        int below = view_inside(run->root, request->path, request->beside);
+
+        if (below == 0 || (below < 0 && fd < 0))
+                return fd;
+        if (fd >= 0)
+                sys_close(fd);
+        if (below < 0)
+                return source_fail(result, below, SOURCE_OPENAT2);
         request->rootfs = request->beside;
         request->path += below;
         result->error = 0;
@@ -74,31 +109,44 @@ RAW static int open_inside(struct source_request *request, int below, struct sou
         return source_resolve(request, result);
 }
 
-/*
- * A source outside of the root file system must be what the runtime sees at its path; inside of it the child rules anyway. Where
- * there are symlinks, that path may lie inside by another spelling than the runtime's: those of the image must not lead out.
- * *@fd is what the path is in the child's view, or negative.
- */
-RAW static int check_view(struct run *run, int *fd, struct source_request *request, struct source_result *result) {
-        int r = -ELOOP, below, resolved = 0;
-
-        if (request->rootfs || request->source_fd >= 0 || request->any_view)
-                return 0;
-        if (*fd >= 0)
-                r = view_compare(run->root, request->path, *fd, !request->beside, &resolved);
-        if (r == -ELOOP && request->beside) {
-                below = view_inside(run->root, request->path, request->beside);
-                if (below > 0) {
-                        if (*fd >= 0)
-                                sys_close(*fd);
-                        *fd = open_inside(request, below, result);
-                        return 0;
-                }
-                r = below;
-                if (r == 0 && *fd >= 0)
-                        r = view_compare(run->root, request->path, *fd, 1, &resolved);
+/* What is mounted below what the runtime sees, @seen, is to be its own as well. Return: what to clone in the place of @fd. */
+RAW static int go_home(struct run *run, int fd, int seen, struct source_request *request, int is_dir, struct source_result *result) {
+        if (!maps_below(request))
+                return fd;
+        if (!is_dir) {
+                request->flags &= ~INITSYNC_MOUNT_RECURSIVE;    /* only what was put on it meanwhile is below a file */
+                return fd;
         }
-        return r < 0 && *fd >= 0 ? source_fail(result, r, resolved ? SOURCE_COMPARE : SOURCE_OPENAT2) : 0;
+        run->joined = 0;
+        return ours_enter(run->ours >= 0 ? run->ours : run->embedder, seen, result);
+}
+
+/*
+ * @fd is what the path is in the child's view, or negative. Return: what to clone, @fd itself or another in its place; a negative
+ * errno, and then @fd is closed.
+ */
+RAW static int check_view(struct run *run, int fd, struct source_request *request, struct source_result *result) {
+        int seen = -ELOOP, r, resolved = 0, is_dir = 0, links = request->rootfs || !request->beside;
+
+        if (!is_compared(request) || (fd < 0 && links))
+                return fd;
+        if (fd >= 0)
+                seen = view_compare(run->root, request->rootfs, request->path, fd, links, &resolved, &is_dir);
+        if (seen == -ELOOP && !links) {
+                fd = go_inside(run, fd, request, result);
+                if (fd < 0 || !is_compared(request))
+                        return fd;
+                seen = view_compare(run->root, request->rootfs, request->path, fd, 1, &resolved, &is_dir);
+        }
+        if (seen < 0) {
+                r = source_fail(result, seen, resolved ? SOURCE_COMPARE : SOURCE_OPENAT2);
+        } else {
+                r = go_home(run, fd, seen, request, is_dir, result);
+                sys_close(seen);
+        }
+        if (r != fd)
+                sys_close(fd);
+        return r;
 }
 
 /* The path of @fd, for directories, without /proc. */
@@ -124,11 +172,10 @@ RAW static int make(struct run *run, struct server_slot *slot) {
 
         if (r < 0)
                 return r;
-        fd = source_resolve(&slot->request, result);
-        r = check_view(run, &fd, &slot->request, result);
+        fd = check_view(run, source_resolve(&slot->request, result), &slot->request, result);
         if (fd < 0)
                 return fd;
-        tree = r < 0 ? r : source_clone(fd, &slot->request, result);
+        tree = source_clone(fd, &slot->request, result);
         if (tree == -E2BIG && recount(fd, &slot->request, result))
                 tree = source_clone(fd, &slot->request, result);
         if (tree == -EINVAL && result->mapping)
@@ -278,7 +325,7 @@ RAW static void tell(struct run *run) {
 }
 
 RAW int server_run(void *arg) {
-        struct run run = { .server = arg, .root = -1, .userns = -1 };
+        struct run run = { .server = arg, .root = -1, .ours = -1, .userns = -1 };
         struct server *server = arg;
         int keep[4];
         struct server_slot *slot;

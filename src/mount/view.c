@@ -18,7 +18,7 @@ RAW static int same(const struct sys_statx *a, const struct sys_statx *b) {
         return a->ino == b->ino && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
 }
 
-RAW static int open_seen(int root, const char *path, uint64_t resolve) {
+RAW static int open_in(int root, const char *path, uint64_t resolve) {
         struct sys_open_how how = { .flags = O_PATH | O_CLOEXEC,
                                     .resolve = SYS_RESOLVE_IN_ROOT | SYS_RESOLVE_NO_MAGICLINKS | resolve };
         int fd, tries = 0;
@@ -29,8 +29,21 @@ RAW static int open_seen(int root, const char *path, uint64_t resolve) {
         return fd;
 }
 
+RAW static int open_seen(int root, const char *rootfs, const char *path, uint64_t resolve) {
+        int in, fd;
+
+        if (!rootfs)
+                return open_in(root, path, resolve);
+        in = open_in(root, rootfs, 0);
+        if (in < 0)
+                return in;
+        fd = open_in(in, path[0] ? path : "/", resolve);
+        sys_close(in);
+        return fd;
+}
+
 RAW static int identify_path(int root, const char *path, struct sys_statx *ret) {
-        int r, fd = open_seen(root, path, 0);
+        int r, fd = open_in(root, path, 0);
 
         if (fd < 0)
                 return fd;
@@ -65,21 +78,24 @@ RAW int view_inside(int root, const char *path, const char *rootfs) {
         return 0;
 }
 
-RAW int view_compare(int root, const char *path, int fd, int links, int *ret_resolved) {
+RAW int view_compare(int root, const char *rootfs, const char *path, int fd, int links, int *ret_resolved, int *ret_dir) {
         struct sys_statx theirs, ours;
-        int seen, r;
+        int seen = open_seen(root, rootfs, path, links ? 0 : SYS_RESOLVE_NO_SYMLINKS), r;
 
-        seen = open_seen(root, path, links ? 0 : SYS_RESOLVE_NO_SYMLINKS);
         if (is_ours(seen) || (seen == -ELOOP && !links))
                 return seen;
         *ret_resolved = 1;
         if (seen < 0)
                 return -EACCES;
         r = identify(seen, &ours);
-        sys_close(seen);
         if (r == 0)
                 r = identify(fd, &theirs);
-        if (r != 0)
+        if (r == 0 && !same(&ours, &theirs))
+                r = -EACCES;
+        if (r < 0) {
+                sys_close(seen);
                 return r;
-        return same(&ours, &theirs) ? 0 : -EACCES;
+        }
+        *ret_dir = S_ISDIR(ours.mode);
+        return seen;
 }

@@ -8,15 +8,18 @@
  */
 
 /*
- * view_compare() - compare @fd, opened in the child's namespace, with what is at @path below @root, without asking a file server
+ * view_compare() - compare @fd, opened in the child's namespace, with what the embedder sees, without asking a file server
  * @root:       the embedder's root directory, opened before the namespace was joined
+ * @rootfs:     @path is resolved inside this directory; NULL: in @root
  * @links:      follow symlinks
  *
  * @ret_resolved: it is known whether there is a file: a negative errno is that of statx(2), else of openat2(2)
+ * @ret_dir:    it is a directory
  *
- * Return: 0; -EACCES when it is another file, or none (resolved); -ELOOP when there is a symlink and not @links; a negative errno.
+ * Return: what the embedder sees, O_PATH; -EACCES when it is another file, or none (resolved); -ELOOP when there is a symlink and not
+ * @links; a negative errno.
  */
-int view_compare(int root, const char *path, int fd, int links, int *ret_resolved);
+int view_compare(int root, const char *rootfs, const char *path, int fd, int links, int *ret_resolved, int *ret_dir);
 
 /*
  * view_inside() - does @path, as the embedder sees it, lead through the directory @rootfs, however either of them is spelled
