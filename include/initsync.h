@@ -443,8 +443,9 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
  * listener: sendmsg(2) may be denied here then. It ends with that, with this process, or soon after its execve(2), for which the
  * address of set_tid_address(2) is used, and is not to be reaped; for that, SIGCHLD gets its default action with SA_NOCLDWAIT,
- * which execve(2) clears. Where no process can be made (RLIMIT_NPROC;
- * after unshare(CLONE_NEWPID)) initsync_child_seccomp() makes one sendmsg(2) itself.
+ * which execve(2) clears. When initsync_child_seccomp() succeeds it has ended; where a program is executed without that, it may
+ * be left to that program as a zombie. Where no process can be made (RLIMIT_NPROC; after unshare(CLONE_NEWPID); in another thread
+ * than the first) initsync_child_seccomp() makes one sendmsg(2) itself.
  *
  * Return: as above.
  */
