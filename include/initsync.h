@@ -91,7 +91,8 @@ const char *initsync_step_name(int step);
  * @call:       the system call that failed, or ""
  * @path:       the path concerned, or ""; cut in front with an ellipsis
  * @text:       one line, NUL-terminated, naming step, call, path and cause; cut to fit. Bytes that came from the other side
- *              are printable: control characters and invalid UTF-8 appear escaped as \xNN.
+ *              are printable: control characters and invalid UTF-8 appear escaped as \xNN. A backslash is not, so that a text
+ *              which passed through both sides is escaped once; who writes \xNN itself is not told apart.
  *
  * Holds no allocation: it can be filled when memory is gone. The layout is frozen at 1,024 bytes.
  */
