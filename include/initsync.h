@@ -200,7 +200,7 @@ struct initsync_child;                  /* the container's side */
  * @timeout_ms: one mount request, one send, the first message; 0 for 10 s, INITSYNC_NO_LIMIT for none
  * @work_ms:    silence of a live child in its own work: procHooksDone to procReady, procRun to end-of-file; 0 for no limit
  * @budget_ms:  the whole conversation without callbacks and those two spans, not reset by packets; 0 for 60 s,
- *              INITSYNC_NO_LIMIT for none
+ *              INITSYNC_NO_LIMIT for none. It runs while a callback of another session keeps the same thread
  * @grace_ms:   from procError to the kill of a child that may still read it; 0 for 500; INITSYNC_NO_LIMIT is -EINVAL
  * @rootfs:     absolute path of the root file system in the child's mount namespace, or NULL: sources below it are
  *              resolved inside it, at the time of the request; also those that get there by a symlink of the host's or another
