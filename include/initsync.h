@@ -91,7 +91,8 @@ const char *initsync_step_name(int step);
  * @call:       the system call that failed, or ""
  * @path:       the path concerned, or ""; cut in front with an ellipsis
  * @text:       one line, NUL-terminated, naming step, call, path and cause; cut to fit. Bytes that came from the other side
- *              are printable: control characters and invalid UTF-8 appear escaped as \xNN.
+ *              are printable: control characters and invalid UTF-8 appear escaped as \xNN. A backslash is not, so that a text
+ *              which passed through both sides is escaped once; who writes \xNN itself is not told apart.
  *
  * Holds no allocation: it can be filled when memory is gone. The layout is frozen at 1,024 bytes.
  */
@@ -200,7 +201,7 @@ struct initsync_child;                  /* the container's side */
  * @timeout_ms: one mount request, one send, the first message; 0 for 10 s, INITSYNC_NO_LIMIT for none
  * @work_ms:    silence of a live child in its own work: procHooksDone to procReady, procRun to end-of-file; 0 for no limit
  * @budget_ms:  the whole conversation without callbacks and those two spans, not reset by packets; 0 for 60 s,
- *              INITSYNC_NO_LIMIT for none
+ *              INITSYNC_NO_LIMIT for none. It runs while a callback of another session keeps the same thread
  * @grace_ms:   from procError to the kill of a child that may still read it; 0 for 500; INITSYNC_NO_LIMIT is -EINVAL
  * @rootfs:     absolute path of the root file system in the child's mount namespace, or NULL: sources below it are
  *              resolved inside it, at the time of the request; also those that get there by a symlink of the host's or another
@@ -444,8 +445,9 @@ int initsync_child_ready(struct initsync_child *child, struct initsync_error *re
  * With INITSYNC_CHILD_SECCOMP_FD another process is started, which shares this one's memory and descriptors, and sends the
  * listener: sendmsg(2) may be denied here then. It ends with that, with this process, or soon after its execve(2), for which the
  * address of set_tid_address(2) is used, and is not to be reaped; for that, SIGCHLD gets its default action with SA_NOCLDWAIT,
- * which execve(2) clears. Where no process can be made (RLIMIT_NPROC;
- * after unshare(CLONE_NEWPID)) initsync_child_seccomp() makes one sendmsg(2) itself.
+ * which execve(2) clears. When initsync_child_seccomp() succeeds it has ended; where a program is executed without that, it may
+ * be left to that program as a zombie. Where no process can be made (RLIMIT_NPROC; after unshare(CLONE_NEWPID); in another thread
+ * than the first) initsync_child_seccomp() makes one sendmsg(2) itself.
  *
  * Return: as above.
  */

@@ -79,6 +79,59 @@ static void test_escape_cuts(void **state) {
         }
 }
 
+/* What was escaped before is not cut within an escape either, wherever the cut is. */
+static int is_whole(const char *text) {
+        static const char *const units[] = { "\\x0a", "\xe2\x82\xac", "\xe2\x80\xa6", "/", "p", ": " };
+        size_t i, n;
+
+        while (*text) {
+                for (i = 0; i < ARRAY_SIZE(units); i++)
+                        if (strncmp(text, units[i], strlen(units[i])) == 0)
+                                break;
+                if (i == ARRAY_SIZE(units))
+                        return 0;
+                n = strlen(units[i]);
+                text += n;
+        }
+        return 1;
+}
+
+static void test_cuts_are_whole(void **state) {
+        static const char *const fillings[] = { "\n", "\xe2\x82\xac", "\\x0a" };
+        struct initsync_error error;
+        size_t i, shift;
+
+        (void)state;
+        assert_int_equal(text_cut("ab\\x0a", 6, 5), 2);
+        assert_int_equal(text_cut("ab\\x0a", 6, 2), 2);
+        assert_int_equal(text_cut("ab\\x0a", 6, 6), 6);
+        assert_int_equal(text_cut("ab\\x0g", 6, 5), 5);
+        assert_int_equal(text_cut("ab\\x0a", 5, 4), 4);         /* none: it is not all there */
+        assert_int_equal(text_cut("a\xe2\x82\xac", 4, 3), 1);
+        assert_int_equal(text_cut("\x80\x80\x80\x80", 4, 3), 3);
+        assert_int_equal(text_cut_front("ab\\x0a", 6, 3), 6);
+        for (i = 0; i < ARRAY_SIZE(fillings); i++) {
+                char *filling = bytes_repeat(fillings[i], 400);
+
+                for (shift = 0; shift < 5; shift++) {
+                        char text[16], *path;
+
+                        snprintf(text, sizeof(text), "%.*s", (int)shift, "/////");
+                        path = malloc(strlen(filling) + 32);
+                        sprintf(path, "%s%s%s", text, filling, text);
+                        error_say(&error, -EIO, 0, NULL, path, "%s", path);
+                        assert_true(is_whole(error.path));
+                        assert_true(is_whole(error.text));
+                        error_prefix(&error, "p%s", text);
+                        assert_true(is_whole(error.text));
+                        error_prefix(&error, "%s", path);
+                        assert_true(is_whole(error.text));
+                        free(path);
+                }
+                free(filling);
+        }
+}
+
 /* Every character, and every beginning of two bytes, against RFC 3629 written down a second time. */
 static void test_utf8(void **state) {
         uint32_t c, n;
@@ -264,6 +317,7 @@ int main(void) {
                 cmocka_unit_test(test_layout),
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test(test_escape_cuts),
+                cmocka_unit_test(test_cuts_are_whole),
                 cmocka_unit_test(test_utf8),
                 cmocka_unit_test(test_set),
                 cmocka_unit_test(test_cause_survives),

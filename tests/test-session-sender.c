@@ -8,7 +8,9 @@
 #include "support/support.h"
 
 #include <sched.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -249,12 +251,16 @@ static void test_told(void **state) {
 /* ---- where no process can be made, the child sends it itself ---- */
 
 static int has_no_sender(int socket, void *arg) {
+        struct sigaction ours = { .sa_handler = SIG_IGN }, theirs;
         struct initsync_child *child;
 
         (void)arg;
         deny_call(SYS_clone, EAGAIN);
+        sigaction(SIGCHLD, &ours, NULL);
         child = begin(socket);
         BARE_CHECK(child);
+        sigaction(SIGCHLD, NULL, &theirs);
+        BARE_CHECK(theirs.sa_handler == SIG_IGN);       /* nothing was started, so that nothing was changed for it */
         BARE_CHECK(initsync_child_seccomp(child, 2, NULL) == 0);
         initsync_child_free(child);
         return 0;
@@ -312,6 +318,78 @@ static void test_outside(void **state) {
         assert_int_equal(play(is_outside, good, &ms), 0);
 }
 
+/* ---- what it was started from: a thread that is not the first sends by itself, and nothing is left as it was not ---- */
+
+static void *sends_from_a_thread(void *arg) {
+        struct initsync_child *child = begin(*(int *)arg);
+
+        if (child && sender_pid() == 0 && initsync_child_seccomp(child, 2, NULL) == 0) {
+                initsync_child_free(child);
+                return arg;
+        }
+        return NULL;
+}
+
+static int is_a_thread(int socket, void *arg) {
+        pthread_t thread;
+        void *result = NULL;
+
+        (void)arg;
+        BARE_CHECK(pthread_create(&thread, NULL, sends_from_a_thread, &socket) == 0);
+        BARE_CHECK(pthread_join(thread, &result) == 0 && result == &socket);
+        return 0;
+}
+
+static void test_thread(void **state) {
+        int64_t ms;
+
+        (void)state;
+#ifdef __SANITIZE_THREAD__
+        skip();                 /* a forked process cannot start a thread under it */
+#endif
+        assert_int_equal(play(is_a_thread, good, &ms), 0);
+}
+
+/* ---- it has ended when the child goes on: what is executed then has no child that it does not know ---- */
+
+#define HELD_MS 60
+
+static int hold(int pid, int ready) {
+        int status;
+
+        if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) < 0)
+                return write(ready, "n", 1) != 1;
+        if (write(ready, "y", 1) != 1 || waitpid(pid, &status, __WALL) != pid || status >> 8 != (SIGTRAP | PTRACE_EVENT_EXIT << 8))
+                return 1;
+        usleep(HELD_MS * 1000);
+        return ptrace(PTRACE_DETACH, pid, NULL, NULL) < 0;
+}
+
+static int is_held(int socket, void *arg) {
+        struct initsync_child *child = begin(socket);
+        int pid = sender_pid(), pipes[2];
+        int64_t start;
+        char byte = 0;
+
+        (void)arg;
+        BARE_CHECK(child && pid > 1 && pipe2(pipes, O_CLOEXEC) == 0);
+        if (fork() == 0)
+                _exit(hold(pid, pipes[1]));
+        BARE_CHECK(read(pipes[0], &byte, 1) == 1);
+        start = duo_now();
+        BARE_CHECK(initsync_child_seccomp(child, 2, NULL) == 0);
+        BARE_CHECK(byte == 'n' || duo_now() - start >= HELD_MS - 5);
+        initsync_child_free(child);
+        return 0;
+}
+
+static void test_held(void **state) {
+        int64_t ms;
+
+        (void)state;
+        assert_int_equal(play(is_held, good, &ms), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 left_test(test_sends),
@@ -322,6 +400,8 @@ int main(void) {
                 left_test(test_told),
                 left_test(test_no_sender),
                 left_test(test_outside),
+                left_test(test_thread),
+                left_test(test_held),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

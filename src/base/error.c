@@ -27,17 +27,13 @@ void error_path(struct initsync_error *error, const char *path) {
         static const char ellipsis[] = "\xe2\x80\xa6";
         char clean[sizeof(error->path) * 64];            /* the longest path, each byte as \xNN */
         size_t n, room = sizeof(error->path) - sizeof(ellipsis);
-        const char *tail;
 
         n = text_escape(clean, sizeof(clean), path, strlen(path));
         if (n < sizeof(error->path)) {
                 memcpy(error->path, clean, n + 1);
                 return;
         }
-        tail = clean + n - room;
-        while ((*tail & 0xc0) == 0x80)          /* not in the middle of a character */
-                tail++;
-        snprintf(error->path, sizeof(error->path), "%s%s", ellipsis, tail);
+        snprintf(error->path, sizeof(error->path), "%s%s", ellipsis, clean + text_cut_front(clean, n, n - room));
 }
 
 PRINTF(7, 0)
@@ -91,15 +87,11 @@ int error_say(struct initsync_error *error, int code, int stage, const char *cal
         return code;
 }
 
-static int inside_character(const char *s) {
-        return (*s & 0xc0) == 0x80;
-}
-
 void error_prefix(struct initsync_error *error, const char *format, ...) {
         static const char dots[] = "\xe2\x80\xa6";
         char text[sizeof(error->text)], prefix[8192];
         size_t n, length, room, head;
-        const char *tail = text;
+        const char *tail;
         va_list args;
 
         if (!error)
@@ -117,12 +109,8 @@ void error_prefix(struct initsync_error *error, const char *format, ...) {
                 return;
         }
         room -= strlen(dots);
-        head = room / 3;
-        tail += length - (room - head);
-        while (head && inside_character(text + head))
-                head--;
-        while (inside_character(tail))
-                tail++;
+        head = text_cut(text, length, room / 3);
+        tail = text + text_cut_front(text, length, length - (room - room / 3));
         snprintf(error->text + n, sizeof(error->text) - n, ": %.*s%s%s", (int)head, text, dots, tail);
 }
 
@@ -158,6 +146,31 @@ size_t text_utf8(const unsigned char *s, size_t n) {
         return need;
 }
 
+static int is_escape(const char *s, size_t n) {
+        static const char hex[] = "0123456789abcdef";
+
+        return n >= 4 && s[0] == '\\' && s[1] == 'x' && memchr(hex, s[2], 16) && memchr(hex, s[3], 16);
+}
+
+size_t text_cut(const char *s, size_t n, size_t at) {
+        size_t back;
+
+        for (back = 1; back < 4 && back <= at; back++) {
+                const char *start = s + at - back;
+                size_t left = n - (at - back);
+
+                if (text_utf8((const unsigned char *)start, left) > back || is_escape(start, left))
+                        return at - back;
+        }
+        return at;
+}
+
+size_t text_cut_front(const char *s, size_t n, size_t at) {
+        while (at < n && text_cut(s, n, at) != at)
+                at++;
+        return at;
+}
+
 size_t text_escape(char *to, size_t size, const char *from, size_t n) {
         static const char hex[] = "0123456789abcdef";
         const unsigned char *s = (const unsigned char *)from;
@@ -183,6 +196,8 @@ size_t text_escape(char *to, size_t size, const char *from, size_t n) {
                         i++;
                 }
         }
+        if (i < n)
+                used -= i - text_cut(from, n, i);       /* what it cut was an escape already */
         to[used] = '\0';
         return used;
 }

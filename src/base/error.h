@@ -39,6 +39,12 @@ void error_path(struct initsync_error *error, const char *path);
  */
 size_t text_escape(char *to, size_t size, const char *from, size_t n);
 
+/* text_cut() - where to cut @n bytes that are to be cut at @at: not within a character, nor within a \xNN, but before it */
+size_t text_cut(const char *s, size_t n, size_t at);
+
+/* text_cut_front() - the same for what is cut away in front: behind it */
+size_t text_cut_front(const char *s, size_t n, size_t at);
+
 /* text_utf8() - length of the well-formed UTF-8 sequence (RFC 3629) that @n bytes begin with, 0 if none */
 size_t text_utf8(const unsigned char *s, size_t n);
 

@@ -148,5 +148,8 @@ PUBLIC int initsync_child_seccomp(struct initsync_child *child, int listener_fd,
         r = by_fd ? send_listener(child, listener_fd) : 0;
         if (r < 0)
                 return broken(child, r, child->sender ? "write" : "sendmsg", reterr);
-        return read_answer(child, reterr);
+        r = read_answer(child, reterr);
+        if (r == 0 && child->sender)
+                sender_wait(child->sender);
+        return r;
 }

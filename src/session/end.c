@@ -27,11 +27,8 @@ static void append(struct initsync_error *error, const char *text) {
         size_t n = strlen(error->text), more = strlen(text);
 
         /* The cause is long: its end makes room, as this is short and says more. */
-        if (n + more >= sizeof(error->text)) {
-                n = sizeof(error->text) - 1 - more;
-                while (n && ((unsigned char)error->text[n] & 0xc0) == 0x80)
-                        n--;
-        }
+        if (n + more >= sizeof(error->text))
+                n = text_cut(error->text, n, sizeof(error->text) - 1 - more);
         memcpy(error->text + n, text, more + 1);
 }
 

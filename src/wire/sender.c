@@ -12,27 +12,34 @@
 #include "wire/sender.h"
 #include "wire/sender_task.h"
 
-/* With the flag, the kernel reaps what we start; execve(2) clears it, and takes the default action as it is. */
-static int leave_no_zombies(void) {
-        struct sigaction action = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
-
-        return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
-}
+#define SPINS (1UL << 29)       /* parts of a second: one that is stopped or traced does not end */
 
 /*
- * What the kernel does for whoever waits for a thread's end it also does at execve(2), for memory that somebody else uses.
- * The first thread is the one that nobody waits for.
+ * With the flag, the kernel reaps what we start; execve(2) clears it, and takes the default action as it is. Where nothing was
+ * started it is as it was before.
  */
-static void watch_execution(struct sender *sender) {
-        sender->there = sys_gettid() == sender->parent ? sender->parent : -1;
-        if (sender->there > 0)
-                sys_set_tid_address(&sender->there);
+static int spawn(struct sender *sender) {
+        struct sigaction action = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT }, before;
+        int r;
+
+        if (sigaction(SIGCHLD, &action, &before) < 0)
+                return -errno;
+        r = task_spawn(CLONE_FILES | SIGCHLD, sender->stack, sizeof(sender->stack), sender_task, sender);
+        if (r < 0)
+                sigaction(SIGCHLD, &before, NULL);
+        return r;
 }
 
 static int start(struct sender *sender, int socket) {
         _cleanup_fd_ int procfs = procfs_open();
         int pipes[2], i, r;
 
+        /*
+         * What the kernel does for whoever waits for a thread's end it also does at execve(2), for memory that somebody else uses.
+         * The first thread is the one that nobody waits for; that of another could not be told.
+         */
+        if (sys_gettid() != sys_getpid())
+                return -EINVAL;
         /* Without a /proc nobody can tell. */
         r = procfs < 0 ? 0 : procfs_keeps_pids(procfs);
         if (r < 0)
@@ -44,18 +51,15 @@ static int start(struct sender *sender, int socket) {
         for (i = 0; i < 2; i++)
                 if (sender->wake[i] < 0)
                         return sender->wake[i];
-        r = leave_no_zombies();
-        if (r < 0)
-                return r;
         sender->socket = sys_fcntl(socket, F_DUPFD_CLOEXEC, 3);
         if (sender->socket < 0)
                 return sender->socket;
         sender->parent = sys_getpid();
-        sender->there = -1;
-        r = task_spawn(CLONE_FILES | SIGCHLD, sender->stack, sizeof(sender->stack), sender_task, sender);
+        sender->there = sender->alive = sender->parent;
+        r = spawn(sender);
         if (r < 0)
                 return r;
-        watch_execution(sender);
+        sys_set_tid_address(&sender->there);
         return 0;
 }
 
@@ -85,6 +89,13 @@ int sender_give(struct sender *sender, int fd) {
                 n = sys_write(sender->wake[1], &fd, sizeof(fd));
         while (n == -EINTR);
         return n < 0 ? (int)n : 0;
+}
+
+void sender_wait(const struct sender *sender) {
+        unsigned long i;
+
+        for (i = 0; i < SPINS && __atomic_load_n(&sender->alive, __ATOMIC_ACQUIRE); i++)
+                ;
 }
 
 int sender_result(const struct sender *sender, const char **ret_call) {

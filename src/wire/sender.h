@@ -16,13 +16,20 @@ struct sender;
  *
  * Until the next execve(2), children of this process that end are not kept for anybody to reap.
  *
- * Return: 0; -ENOSYS on an architecture without an entry stub in kernel/task.c; -EINVAL after unshare(CLONE_NEWPID); the errno of
- * pipe2(2), mmap(2), clone(2).
+ * Return: 0; -ENOSYS on an architecture without an entry stub in kernel/task.c; -EINVAL after unshare(CLONE_NEWPID), or in another
+ * thread than the first; the errno of pipe2(2), mmap(2), clone(2).
  */
 int sender_start(struct sender **ret_sender, int socket);
 
 /* sender_give() - have it send @fd; write(2) is all that is called. Return: 0, or a negative errno of it */
 int sender_give(struct sender *sender, int fd);
+
+/*
+ * sender_wait() - until it has ended, which it does once it has sent: no program that is executed then has it for a child
+ *
+ * No system call may be made, so that the processor waits; the kernel tells by the memory that we share.
+ */
+void sender_wait(const struct sender *sender);
 
 /* sender_result() - 0, or the negative errno of its @ret_call, upon which it has ended the socket's incoming side */
 int sender_result(const struct sender *sender, const char **ret_call);

@@ -87,7 +87,10 @@ RAW void sender_leave(struct sender *sender) {
 
 RAW int sender_task(void *arg) {
         struct sender *sender = arg;
-        int r = serve(sender);
+        int r;
+
+        sys_set_tid_address(&sender->alive);
+        r = serve(sender);
 
         if (r < 0 && r != -ESRCH) {
                 __atomic_store_n(&sender->result, r, __ATOMIC_RELEASE);

@@ -11,7 +11,8 @@ struct sender {
         int wake[2];                    /* a pipe: the number of the descriptor comes through it */
         int socket;                     /* a copy of the task's own */
         int parent;                     /* our pid, as it sees it */
-        int there;                      /* the kernel makes it 0 when we execute another program; < 0: it cannot tell */
+        int there;                      /* the kernel makes it 0 when we execute another program */
+        int alive;                      /* and this when the task ends */
         const char *call;               /* that failed, with this result; which is set last */
         int ended;                      /* nothing will come through the pipe any more */
         int result;
