@@ -699,10 +699,10 @@ def masked_null(place):
     equal((before.st_mode, before.st_uid, before.st_gid), (after.st_mode, after.st_uid, after.st_gid))
 
 
-TESTS = [masked_null, plain, program_by_path, closed_streams, namespaces, loopback, names, user, capabilities, capabilities_not_granted,
-         no_new_privileges, limits, oom_score, directory, user_namespace, several_extents, ordinary_user, exit_status,
-         signals, ignored_hangup, signal_before, killed, killed_early, killed_container, pid_file, trace, working_directory, child_errors, refused,
-         control_groups, hundred, written_by_others]
+TESTS = [masked_null, plain, program_by_path, closed_streams, namespaces, loopback, names, user, capabilities,
+         capabilities_not_granted, no_new_privileges, limits, oom_score, directory, user_namespace, several_extents,
+         ordinary_user, exit_status, signals, ignored_hangup, signal_before, killed, killed_early, killed_container,
+         pid_file, trace, working_directory, child_errors, refused, control_groups, hundred, written_by_others]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))
