@@ -147,6 +147,16 @@ int privileges_new_keyring(struct initsync_error *reterr) {
         /* Else the session keyring of whoever started us is the container's, too; no namespace covers it. */
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) >= 0 || errno == ENOSYS)
                 return 0;
+        /* The filter of a container around us, as Docker's profile is: it has the container use no keys either. */
+        if (errno == EPERM) {
+                say("warning: session keyring: keyctl: %s: the container keeps the one of its runtime", strerror(EPERM));
+                return 0;
+        }
+        if (errno == EDQUOT) {
+                fault_call(reterr, -EDQUOT, "keyctl", "session keyring");
+                return fault_in(reterr, "the user has all the keys that kernel.keys.maxkeys allows, or maxbytes; "
+                                "root_maxkeys for root");
+        }
         return fault_call(reterr, -errno, "keyctl", "session keyring");
 }
 
