@@ -212,6 +212,21 @@ def copy_up_hostile(place):
     entries = [bind(place.path + "/secret", "/etc/mounted"), entry("/etc", "tmpfs", "tmpcopyup")]
     equal(fine(place, shell("ls /etc/mounted | wc -l; readlink /etc/out; ls -d /etc/out/file 2>/dev/null | wc -l",
                             mounts=entries)), "0\n%s/secret\n0\n" % place.path)
+    # The tmpfs is of a megabyte: what would be written of them does not fit.
+    for name, offset in (("end", 1 << 42), ("middle", 1 << 30), ("none", None)):
+        with open(place.rootfs + "/etc/" + name, "wb") as file:
+            file.truncate(1 << 42)
+            if offset:
+                file.seek(offset - 1)
+                file.write(b"x")
+    script = "stat -c '%n %s' /etc/end /etc/middle /etc/none; tail -c 1 /etc/end; dd if=/etc/middle bs=1 skip=1073741823 count=2"
+    config = shell(script + " 2>/dev/null | od -c", mounts=[entry("/etc", "tmpfs", "tmpcopyup", "size=1m")])
+    for name in ("tail", "dd", "od"):
+        os.symlink("busybox", place.rootfs + "/bin/" + name)
+    equal(fine(place, config).splitlines(), ["/etc/%s %d" % (name, 1 << 42) for name in ("end", "middle", "none")] +
+          ["x0000000   x  \\0", "0000002"])
+    for name in ("end", "middle", "none"):
+        os.unlink(place.rootfs + "/etc/" + name)
     at = os.open(place.rootfs + "/etc", os.O_RDONLY)
     for _ in range(200):
         os.mkdir("d", dir_fd=at)

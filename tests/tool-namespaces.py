@@ -223,6 +223,18 @@ def of_mounts_old(place):
         equal(table(pid), before)
 
 
+def of_mounts_false(place):
+    """a mount namespace whose /proc tells of control groups at a place that is none: they are left out"""
+    script = """mount -t tmpfs none /sys/fs/cgroup && mount -t tmpfs none /proc && mkdir /proc/thread-self || exit
+        echo '1 2 0:99 / nowhere rw - cgroup cgroup rw,cpu' >/proc/thread-self/mountinfo"""
+    with elsewhere("mount") as pid:
+        subprocess.run(["nsenter", "-t", str(pid), "-m", "sh", "-c", script], check=True)
+        config = joining(pid, "mount", new=())
+        config["mounts"] = [entry("/sys/fs/cgroup", "cgroup")]
+        config["process"]["args"] = ["echo", "started"]
+        equal(fine(place, config), "started\n")
+
+
 def no_namespaces(place):
     """a path that is no namespace of the type: each is refused at once, whatever it is"""
     need_root("start containers")
@@ -381,7 +393,7 @@ def offsets_refused(place):
         fails(place, config, "config.json: ", text)
 
 
-TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, no_namespaces,
+TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, of_mounts_false, no_namespaces,
          mapped_by_path, joined_by_ordinary_user,
          from_parent, offsets, ordinary_user, offsets_refused]
 

@@ -15,7 +15,7 @@ import tool
 from container import need_container
 from runtimes import Runtime, differences, report, scene
 from tool import Skip, bind, contains, equal, ok
-from variations import DATA, GROUPS, HERE, Case, all_of, mapped, mounting, put, tmpfs
+from variations import DATA, GROUPS, HERE, Case, all_of, mapped, mounting, namespaces, put, tmpfs
 
 DENY = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
 # The same on every architecture that there is.
@@ -161,6 +161,10 @@ def from_the_parent(place):
             equal((calls, compare(place, [layers], calls)), (calls, []))
         fails(place, layers, ("open_tree", "open_tree_attr"), "annotations.org.libinitsync.rootfs: overlay: ", "open_tree ",
               "not implemented")
+        for name, where in (("network", "/sys: sysfs"), ("pid", "/proc: proc")):
+            shared = Case("shared " + name, all_of(mapped, namespaces(less=[name])))
+            for calls in (("fspick",), ALL):
+                fails(place, shared, calls, "config.json: mounts[", "]: %s: %s: " % (where, calls[0]), "not implemented")
         fails(place, layers, ("fsmount",), "annotations.org.libinitsync.rootfs: overlay: ", "fsmount: ", "not implemented")
 
 

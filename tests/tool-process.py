@@ -4,6 +4,7 @@ namespaces. Each with a value that is not the default, as the kernel tells it in
 
 Prints TAP.
 """
+import errno
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from box import configuration, fails, fine, ordinary, run, seen, shell
+from box import configuration, fails, fill, fine, ordinary, run, seen, shell
 from container import over
 from tool import Skip, contains, equal, need_root, ok, one_line
 
@@ -234,7 +235,29 @@ def sysctl_image(place):
         equal(file.read(), "untouched\n")
 
 
-TESTS = [scheduler, scheduler_refused, io_priority, personality, memory_policy,
+def keyring(place):
+    """where a filter around the runtime denies keyctl(2), as Docker's does: a warning; no room for a key: the sysctl is named"""
+    deny = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
+    number = {"x86_64": 250, "i686": 288, "aarch64": 219}.get(os.uname().machine)
+    if not number or not os.path.exists(deny):
+        raise Skip("no number of keyctl(2) is known here, or tests/support/deny-syscall is not built")
+    need_root("start containers")
+    fill(place)
+    path = place.write(configuration("echo", "started"))
+
+    def told(action):
+        command = [deny, "%d:%s" % (number, action), "--", tool.TOOL, "run", "--bundle", path, "test"]
+        return tool.finish(tool.start(command))
+    equal(told("ENOSYS"), (0, "started\n", ""))
+    result = told("EPERM")
+    equal((result.code, result.out), (0, "started\n"))
+    contains(one_line(result.err), "warning: session keyring: keyctl: Operation not permitted: ")
+    result = told(str(errno.EDQUOT))
+    equal((result.code, result.out), (1, ""))
+    contains(one_line(result.err), "kernel.keys.maxkeys", "session keyring: keyctl: Disk quota exceeded")
+
+
+TESTS = [keyring, scheduler, scheduler_refused, io_priority, personality, memory_policy,
          ordinary_user, sysctl, sysctl_refused,
          sysctl_of_interface, sysctl_image]
 

@@ -252,6 +252,38 @@ def capabilities(place):
     equal(got(some, 1000), wanted(bounding=[CHOWN, KILL]))
 
 
+def capabilities_not_granted(place):
+    """what nobody will be granted is left out, in one line: unknown here, beyond another set, what the runtime has not"""
+    def told(sets, mapped=False, front=(), granted=None):
+        config = configuration("/bin/probe", "caps", mapped=mapped, capabilities=sets)
+        result = run(place, config, command=(*front, tool.TOOL))
+        equal((result.code, len(result.err.splitlines()) < 2), (0, True))
+        if granted is not None:
+            equal(json.loads(result.out)["caps"]["bounding"], mask(granted))
+        return result.err[len("syncdemo: warning: config.json: process.capabilities"):-1]
+
+    sets = {"bounding": ["CAP_CHOWN", "CAP_OF_2099"], "effective": ["CAP_KILL", "CAP_CHOWN"], "permitted": ["CAP_CHOWN"],
+            "inheritable": ["CAP_SETUID"], "ambient": ["CAP_CHOWN", "CAP_NONE"]}
+    wanted = ": not granted here: bounding[1] CAP_OF_2099, effective[0] CAP_KILL, inheritable[0] CAP_SETUID, ambient[1] CAP_NONE"
+    for mapped in (False, True):
+        equal(told(sets, mapped, granted=0), wanted)
+    many = told({"bounding": ["CAP_" + "A" * 500] * 1000})
+    contains(many, "bounding[0] CAP_AAAA", ", and others")
+    ok(len(many) < 600, many)
+    # The kernel lets whoever has CAP_MKNOD make and open any device: there is no group of devices to forbid it.
+    every = {name: ["CAP_MKNOD"] for name in ("bounding", "effective", "permitted", "inheritable")}
+    text = told(every, granted=27)
+    contains(text, ".bounding: CAP_MKNOD: ", "linux.resources.devices")
+    equal(told(every, True, granted=27), "")
+    equal(told(dict(every, bounding=[], inheritable=[])), "")
+    if not shutil.which("setpriv"):
+        raise Skip("no setpriv(1)")
+    front = ["setpriv", "--bounding-set=-mknod"]
+    equal(told(every, front=front, granted=None), ": not granted here: bounding[0] CAP_MKNOD, effective[0] CAP_MKNOD, "
+          "inheritable[0] CAP_MKNOD, permitted[0] CAP_MKNOD")
+    equal(told(every, True, front, granted=27), "")
+
+
 def no_new_privileges(place):
     """noNewPrivileges"""
     equal(seen(place, configuration(noNewPrivileges=True), "no_new_privs"), {"no_new_privs": 1})
@@ -668,9 +700,9 @@ def masked_null(place):
 
 
 TESTS = [masked_null, plain, program_by_path, closed_streams, namespaces, loopback, names, user, capabilities,
-         no_new_privileges, limits, oom_score, directory, user_namespace, several_extents, ordinary_user, exit_status,
-         signals, ignored_hangup, signal_before, killed, killed_early, killed_container, pid_file, trace, working_directory, child_errors, refused,
-         control_groups, hundred, written_by_others]
+         capabilities_not_granted, no_new_privileges, limits, oom_score, directory, user_namespace, several_extents,
+         ordinary_user, exit_status, signals, ignored_hangup, signal_before, killed, killed_early, killed_container,
+         pid_file, trace, working_directory, child_errors, refused, control_groups, hundred, written_by_others]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

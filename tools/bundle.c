@@ -279,12 +279,12 @@ int bundle_load(struct bundle **ret_bundle, const char *path, enum bundle_half h
         if (r == 0 && half == BUNDLE_CHILD)
                 r = read_names(bundle, &config, reterr);
         if (r == 0 && half == BUNDLE_CHILD)
-                r = process_read(&bundle->process, &config, reterr);
+                r = process_read(&bundle->process, &config, bundle->namespaces & CLONE_NEWUSER, reterr);
         if (r == 0)
                 r = read_outside(bundle, &config, reterr);
         if (r < 0)
                 return r;
-        bundle_warn(&config, half);
+        bundle_warn(bundle, &config, half);
         *ret_bundle = take_ptr(bundle);
         return 0;
 }

@@ -166,8 +166,8 @@ int bundle_below(const char *path, const char *directory, char **ret_below);
 /* bundle_keys() - types of all that the specification names, and a refusal of what @half should do and cannot */
 int bundle_keys(const struct node *config, enum bundle_half half, struct initsync_error *reterr);
 
-/* bundle_warn() - one line on stderr for what @half leaves undone */
-void bundle_warn(const struct node *config, enum bundle_half half);
+/* bundle_warn() - a line each on stderr for what @half leaves undone */
+void bundle_warn(const struct bundle *bundle, const struct node *config, enum bundle_half half);
 
 /* bundle_namespaces() - fill in bundle->namespaces and joined, from "linux" */
 int bundle_namespaces(struct bundle *bundle, const struct node *linux_, struct initsync_error *reterr);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
+#include <linux/capability.h>
 #include "bundle.h"
 #include "say.h"
 
@@ -127,13 +129,13 @@ int bundle_keys(const struct node *config, enum bundle_half half, struct initsyn
         return 0;
 }
 
-/* Control groups alone are left undone: one line does for both of their keys. */
-void bundle_warn(const struct node *config, enum bundle_half half) {
+/* Of control groups: one line does for both of their keys. */
+static void warn_cgroups(const struct node *config) {
         struct node linux_, node;
         const char *key;
         size_t i;
 
-        if (half != BUNDLE_CHILD || node_member(config, "linux", json_type_object, &linux_, NULL) <= 0)
+        if (node_member(config, "linux", json_type_object, &linux_, NULL) <= 0)
                 return;
         for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
                 key = keys[i].path + strlen("linux.");
@@ -142,4 +144,18 @@ void bundle_warn(const struct node *config, enum bundle_half half) {
                         return;
                 }
         }
+}
+
+void bundle_warn(const struct bundle *bundle, const struct node *config, enum bundle_half half) {
+        const uint64_t mknod = UINT64_C(1) << CAP_MKNOD;
+
+        if (half != BUNDLE_CHILD)
+                return;
+        warn_cgroups(config);
+        if (bundle->process.not_granted[0])
+                say("warning: config.json: process.capabilities: not granted here: %s", bundle->process.not_granted);
+        /* In a user namespace the kernel lets nobody make a device. */
+        if (!(bundle->namespaces & CLONE_NEWUSER) && (bundle->process.capabilities[CAPABILITY_BOUNDING] & mknod))
+                say("warning: config.json: process.capabilities.bounding: CAP_MKNOD: the container can make and open any device "
+                    "of the host, its disks too: linux.resources.devices is left undone");
 }

@@ -167,6 +167,7 @@ static int read_remount(struct bundle_mount *mount, const struct bundle *bundle,
         return 1;
 }
 
+/* A namespace by its path is none of the parent's either: there the child tries, which may own it. */
 static const char *from_parent(const struct bundle *bundle, const char *type) {
         if (!(bundle->namespaces & CLONE_NEWUSER))
                 return NULL;

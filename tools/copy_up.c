@@ -36,13 +36,36 @@ static int copy_metadata(int fd, const struct stat *st, const char *name, struct
         return futimens(fd, times) < 0 ? fault_call(reterr, -errno, "futimens", name) : 0;
 }
 
-static int copy_data(int from, int to, const char *name, struct initsync_error *reterr) {
-        ssize_t n;
+static int copy_range(int from, int to, off_t at, off_t end, const char *name, struct initsync_error *reterr) {
+        ssize_t n = 1;
 
-        do
-                n = sendfile(to, from, NULL, 1 << 30);
-        while (n > 0 || (n < 0 && errno == EINTR));
-        return n < 0 ? fault_call(reterr, -errno, "sendfile", name) : 0;
+        if (lseek(from, at, SEEK_SET) < 0 || lseek(to, at, SEEK_SET) < 0)
+                return fault_call(reterr, -errno, "lseek", name);
+        while (at < end && n != 0) {
+                n = sendfile(to, from, NULL, end - at < 1 << 30 ? (size_t)(end - at) : 1 << 30);
+                if (n < 0 && errno != EINTR)
+                        return fault_call(reterr, -errno, "sendfile", name);
+                at += n > 0 ? n : 0;
+        }
+        return 0;
+}
+
+/* Holes stay what they are: an image of a few bytes may have a file of terabytes. */
+static int copy_data(int from, int to, off_t size, const char *name, struct initsync_error *reterr) {
+        off_t data, hole = 0;
+        int r = 0;
+
+        while (r == 0 && hole < size) {
+                data = lseek(from, hole, SEEK_DATA);
+                if (data < 0 && errno == ENXIO)
+                        break;
+                /* From a file system that cannot tell, or talks nonsense: all that is left. */
+                data = data < hole ? hole : data;
+                hole = lseek(from, data, SEEK_HOLE);
+                hole = hole <= data || hole > size ? size : hole;
+                r = copy_range(from, to, data, hole, name, reterr);
+        }
+        return r == 0 && ftruncate(to, size) < 0 ? fault_call(reterr, -errno, "ftruncate", name) : r;
 }
 
 static int copy_file(const struct entry *entry, struct initsync_error *reterr) {
@@ -59,7 +82,7 @@ static int copy_file(const struct entry *entry, struct initsync_error *reterr) {
         to = openat(entry->to, entry->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (to < 0)
                 return fault_call(reterr, -errno, "openat", entry->name);
-        r = copy_data(from, to, entry->name, reterr);
+        r = copy_data(from, to, st.st_size, entry->name, reterr);
         return r < 0 ? r : copy_metadata(to, &st, entry->name, reterr);
 }
 

@@ -143,6 +143,11 @@ static int open_source(const struct bundle_mount *mount, int root) {
         return kernel_openat2(AT_FDCWD, mount->want.source, O_PATH, RESOLVE_NO_MAGICLINKS);
 }
 
+static int say_source(const struct bundle_mount *mount, int code, struct initsync_error *reterr) {
+        fault_call(reterr, code, "openat2", mount->want.source);
+        return code == -ELOOP ? fault_in(reterr, "too many symlinks, or a magic link of /proc, which is not followed") : code;
+}
+
 /* Why a clone is refused: which of that it was cannot be told. */
 static int say_clone(const struct bundle_mount *mount, int code, struct initsync_error *reterr) {
         if (code != -EINVAL)
@@ -176,7 +181,7 @@ static int make_bind(const struct bundle_mount *mount, int root, struct initsync
         if (!mount_is_mapped(mount)) {
                 source = open_source(mount, root);
                 if (source < 0 && source != -EACCES && source != -EPERM)
-                        return fault_call(reterr, source, "openat2", mount->want.source);
+                        return say_source(mount, source, reterr);
         }
         if (source >= 0)
                 r = clone_source(mount, source, &tree, reterr);

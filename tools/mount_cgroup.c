@@ -24,7 +24,7 @@ static void filep(FILE **file) {
                 fclose(*file);
 }
 
-/* Takes @line apart; false for another type of mount, and for one whose path we would have to unescape. */
+/* Takes @line apart; false for another type of mount, and for one whose path is none, or we would have to unescape. */
 static bool parse(char *line, struct hierarchy *ret) {
         char *dash = strstr(line, " - cgroup "), *rest;
 
@@ -38,7 +38,8 @@ static bool parse(char *line, struct hierarchy *ret) {
         ret->root = strtok_r(NULL, " ", &rest);
         ret->point = strtok_r(NULL, " ", &rest);
         ret->options = strchr(dash, ' ');
-        if (!ret->point || !ret->options || strchr(ret->point, '\\'))
+        /* In a mount namespace that exists, /proc may be a file of anybody's. */
+        if (!ret->point || ret->point[0] != '/' || !ret->options || strchr(ret->point, '\\'))
                 return false;
         ret->options[strcspn(ret->options, "\n")] = '\0';
         ret->options++;

@@ -93,13 +93,16 @@ static bool unmapped_id(const char *option) {
                                           strtoul(option + 4, NULL, 10));
 }
 
+static int say_length(struct initsync_error *reterr, int code, const char *value) {
+        return value && strlen(value) > VALUE_LIMIT ?
+               fault_in(reterr, "longer than the %d bytes that fsconfig() takes", VALUE_LIMIT) : code;
+}
+
 static int fault_option(struct initsync_error *reterr, int code, const char *option, const char *value, int fd) {
         fault_log(reterr, code, "fsconfig", option, fd);
-        if (value && strlen(value) > VALUE_LIMIT)
-                return fault_in(reterr, "longer than the %d bytes that fsconfig() takes", VALUE_LIMIT);
         if (code == -EINVAL && unmapped_id(option))
                 return fault_in(reterr, "an id that this user namespace does not have");
-        return code;
+        return say_length(reterr, code, value);
 }
 
 static int configure(int fd, const char *option, struct initsync_error *reterr) {
@@ -133,8 +136,10 @@ int mount_type_open(const char *type, const char *source, const char *const *dat
         if (fd < 0)
                 return fault_type(reterr, fd, "fsopen", type, -1);
         r = kernel_fsconfig(fd, FSCONFIG_SET_STRING, "source", source);
-        if (r < 0)
-                return fault_log(reterr, r, "fsconfig", source, fd);
+        if (r < 0) {
+                fault_log(reterr, r, "fsconfig", source, fd);
+                return say_length(reterr, r, source);
+        }
         if (read_only) {
                 r = kernel_fsconfig(fd, FSCONFIG_SET_FLAG, "ro", NULL);
                 if (r < 0)

@@ -12,6 +12,7 @@
 #include "parent.h"
 #include "pid_file.h"
 #include "say.h"
+#include "tree.h"
 
 #define KILLED_MS 5000
 #define MAPS_MAX 64
@@ -67,12 +68,15 @@ static bool listed(const struct bundle *bundle, const struct bundle_mount *mount
 /* A file system that the child may not make. The descriptor in @to is the caller's. */
 static int make_for_child(const struct bundle *bundle, const struct bundle_mount *mount, struct initsync_mount *to,
                           struct initsync_error *reterr) {
-        int r;
+        const char *call;
+        int r, code;
 
         to->source = bundle_from_parent(bundle, mount);
         if (!to->source)
                 return 0;
-        r = mount_type_make(mount, &to->source_fd, reterr);
+        /* mount(2) would need a place for it, and there is none on the host. */
+        call = tree_missing(&code);
+        r = call ? fault_call(reterr, code, call, mount->type) : mount_type_make(mount, &to->source_fd, reterr);
         if (r < 0) {
                 fault_in(reterr, "%s", mount->want.destination);
                 return fault_in(reterr, "config.json: mounts[%zu]", mount->index);

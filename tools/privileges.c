@@ -76,21 +76,6 @@ static int fill(cap_t caps, cap_flag_t flag, uint64_t set) {
         return 0;
 }
 
-/* What this process can hand on at all: one that was started with less is not refused, as the specification has it. */
-static uint64_t permitted(void) {
-        cap_t caps = cap_get_proc();
-        cap_flag_value_t is_set;
-        uint64_t set = 0;
-        cap_value_t value;
-
-        for (value = 0; caps && value < 64; value++)
-                if (cap_get_flag(caps, value, CAP_PERMITTED, &is_set) == 0 && is_set == CAP_SET)
-                        set |= UINT64_C(1) << value;
-        if (caps)
-                cap_free(caps);
-        return set;
-}
-
 static int set_capabilities(const uint64_t sets[static N_CAPABILITY_SETS], uint64_t still, uint64_t can,
                             struct initsync_error *reterr) {
         cap_t caps = cap_init();
@@ -126,7 +111,7 @@ static int set_ambient(uint64_t set, struct initsync_error *reterr) {
  */
 static int enter(const struct process *process, uint64_t still, struct initsync_error *reterr) {
         const uint64_t *sets = process->capabilities;
-        uint64_t can = permitted();
+        uint64_t can = capabilities_permitted();
         int r;
 
         r = drop_bounding(sets[CAPABILITY_BOUNDING], reterr);
@@ -162,6 +147,16 @@ int privileges_new_keyring(struct initsync_error *reterr) {
         /* Else the session keyring of whoever started us is the container's, too; no namespace covers it. */
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) >= 0 || errno == ENOSYS)
                 return 0;
+        /* The filter of a container around us, as Docker's profile is: it has the container use no keys either. */
+        if (errno == EPERM) {
+                say("warning: session keyring: keyctl: %s: the container keeps the one of its runtime", strerror(EPERM));
+                return 0;
+        }
+        if (errno == EDQUOT) {
+                fault_call(reterr, -EDQUOT, "keyctl", "session keyring");
+                return fault_in(reterr, "the user has all the keys that kernel.keys.maxkeys allows, or maxbytes; "
+                                "root_maxkeys for root");
+        }
         return fault_call(reterr, -errno, "keyctl", "session keyring");
 }
 

@@ -17,7 +17,7 @@
  */
 int privileges_root(struct initsync_error *reterr);
 
-/* privileges_new_keyring() - leave the session keyring of whoever started this process */
+/* privileges_new_keyring() - leave the session keyring of whoever started this process; with EPERM a warning that it stays */
 int privileges_new_keyring(struct initsync_error *reterr);
 
 /*

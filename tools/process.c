@@ -139,7 +139,7 @@ static int read_terminal(struct process *process, const struct node *node, struc
         return r < 0 ? r : read_size(&value, "width", &process->console_size.ws_col, reterr);
 }
 
-int process_read(struct process *process, const struct node *config, struct initsync_error *reterr) {
+int process_read(struct process *process, const struct node *config, bool user_namespace, struct initsync_error *reterr) {
         struct node node, value = { .value = NULL };
         int r;
 
@@ -151,7 +151,7 @@ int process_read(struct process *process, const struct node *config, struct init
         if (r == 0)
                 r = read_user(process, &node, reterr);
         if (r == 0)
-                r = capabilities_read(process->capabilities, &node, reterr);
+                r = capabilities_read(process, &node, user_namespace, reterr);
         if (r == 0)
                 r = node_member(&node, "noNewPrivileges", json_type_boolean, &value, reterr);
         if (r > 0)

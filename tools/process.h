@@ -21,6 +21,7 @@ enum capability_set {
         CAPABILITY_AMBIENT,
         N_CAPABILITY_SETS
 };
+#define CAPABILITIES_TEXT 512
 
 /* The parent's part of it: what is set on a process from outside. */
 struct limits {
@@ -45,16 +46,23 @@ struct process {
         bool has_umask;
         mode_t umask;
         uint64_t capabilities[N_CAPABILITY_SETS];       /* bit n is capability n; without the key there are none */
+        char not_granted[CAPABILITIES_TEXT];    /* of what config.json has, for a warning */
         bool no_new_privileges;
         struct limits limits;
 };
 
-/* process_read() - all but the limits; @process is zeroed, and for process_clear() also after a failure */
-int process_read(struct process *process, const struct node *config, struct initsync_error *reterr);
+/*
+ * process_read() - all but the limits; @process is zeroed, and for process_clear() also after a failure
+ * @user_namespace: it will be in another one, where it has all capabilities to begin with
+ */
+int process_read(struct process *process, const struct node *config, bool user_namespace, struct initsync_error *reterr);
 void process_clear(struct process *process);
 
-/* capabilities_read() - "capabilities" of @node into @sets */
-int capabilities_read(uint64_t sets[static N_CAPABILITY_SETS], const struct node *node, struct initsync_error *reterr);
+/* capabilities_read() - "capabilities" of @node into @process, as far as they can be granted */
+int capabilities_read(struct process *process, const struct node *node, bool user_namespace, struct initsync_error *reterr);
+
+/* capabilities_permitted() - what this process can hand on at all */
+uint64_t capabilities_permitted(void);
 
 /* limits_read() - "rlimits" and "oomScoreAdj" of "process", which need not be there */
 int limits_read(struct limits *limits, const struct node *config, struct initsync_error *reterr);
