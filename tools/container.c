@@ -68,8 +68,11 @@ int container_exec(const struct bundle *bundle, struct initsync_child *child, ch
         int r;
 
         r = kernel_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
-        /* EINVAL: before Linux 5.11, where all that is ours was opened close-on-exec, and what was inherited is closed. */
-        if (r < 0 && r != -EINVAL && r != -ENOSYS)
+        /*
+         * EINVAL: before Linux 5.11; EPERM: a filter around us. All that is ours was opened close-on-exec, and what was
+         * inherited is closed.
+         */
+        if (r < 0 && r != -EINVAL && r != -ENOSYS && r != -EPERM)
                 return fault_call(reterr, r, "close_range", NULL);
         signals_reset();
         umask(bundle->process.has_umask ? bundle->process.umask : mask);
