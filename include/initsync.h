@@ -215,7 +215,9 @@ struct initsync_child;                  /* the container's side */
  *              INITSYNC_LATER; what @ret_serve points to is copied then
  * @hooks:      run the hooks that must precede pivot_root
  * @ready:      last set-up before the child execs (rlimits, stored state)
- * @seccomp:    forward the seccomp listener @fd; consumes it
+ * @seccomp:    forward the seccomp listener @fd; consumes it. With it the child may put a descriptor of anything into this
+ *              process's table, where it stays until initsync_parent_free(): of a file whose server does not answer, each
+ *              process that copies the table and closes its descriptors hangs in that close
  * @kill:       called once when the pidfd kill has not ended the child after 1 s (write to cgroup.kill); its result is not
  *              looked at
  * @trace:      told of every message, both ways, in the order of the conversation
@@ -338,7 +340,11 @@ int initsync_parent_child_status(const struct initsync_parent *parent, int *ret_
  */
 struct initsync_parent *initsync_parent_free(struct initsync_parent *parent);
 
-/** initsync_abandoned() - how many tasks of this process hang, of a mount request say, after their parent was freed, at this moment */
+/**
+ * initsync_abandoned() - how many tasks of this process hang, of a mount request say, after their parent was freed, at this moment
+ *
+ * So are counted tasks that have ended while a process that is stopped traces them: until that goes on, only it is told.
+ */
 unsigned initsync_abandoned(void);
 
 /*
@@ -387,7 +393,8 @@ int initsync_child_new(struct initsync_child **ret_child, int socket_fd, const s
  * @n:          how many, at most 64
  *
  * Async-signal-safe. A process forked without exec holds the descriptors of all the runtime's sessions, and those
- * sessions then see no end-of-file: this is the first thing it does.
+ * sessions then see no end-of-file: this is the first thing it does. Without close_range(2), and without a /proc to list
+ * them, descriptors from 65,536 on stay open.
  *
  * Return: 0; -EINVAL for more than 64.
  */

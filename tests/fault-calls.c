@@ -125,13 +125,14 @@ static int has_words(const struct fault_site *site, int error, const struct hand
         static const int words[] = { FAULT_SHORT, EAGAIN, EINTR, EPIPE, ECONNRESET, ESRCH };
         static const char *const functions[] = {
                 "is_listener",          /* "expected a seccomp listener" */
-                "view_compare", "open_seen", "identify",        /* "something else was mounted" */
+                "view_compare", "open_in", "open_seen", "identify",     /* "something else was mounted" */
                 "procfs_open_pid", "open_namespace",    /* "the helper was killed" */
                 "resolve_in_root",      /* "the root file system that it lies in" */
                 "is_procfs_root", "shows_our_pids", "open_root", "procfs_open", "procfs_keeps_pids", /* no usable /proc, or not our pids */
                 "stat_mount", "mount_id",       /* of a diagnosis, which then says less */
                 "is_detached_directory", "is_detached_file",    /* "is no detached mount" */
                 "wait_for_room",        /* a part of the send */
+                "hold",                 /* in a task that then ends */
                 "process_wait",         /* as if the time were over */
                 "become", "make_place", /* of taking credentials, of attaching */
                 "fd_dup",               /* "RLIMIT_NOFILE" */

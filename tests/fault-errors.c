@@ -42,6 +42,7 @@ static const struct {
         { "pidfd_send_signal", { EPERM, ESRCH, ENOSYS } },
         { "pidfd_getfd", { EPERM, EBADF, ESRCH, EMFILE, ENOSYS } },
         { "close_range", { ENOSYS, EPERM } },
+        { "getdents64", { ENOMEM } },
         { "fsopen", { EMFILE, EPERM, ENODEV, ENOSYS } },
         { "fsconfig", { EPERM, ENOMEM, EIO } },
         { "fsmount", { EMFILE, EPERM, ENOMEM } },

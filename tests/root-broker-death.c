@@ -64,6 +64,24 @@ static void stopped_from_outside(void) {
         assert(process_none());
 }
 
+/* Its end is shown to the tracer alone. */
+static void traced_from_outside(void) {
+        struct joined joined;
+        long start_ms;
+        int tracer, i;
+
+        joined_start(&joined, nothing);
+        tracer = process_trace(joined_task(&joined));
+        alarm(20);
+        start_ms = milliseconds();
+        joined_stop(&joined, 2000);
+        assert(milliseconds() - start_ms < 1500 && initsync_abandoned() == 1);
+        process_end(tracer);
+        for (i = 0; i < 500 && initsync_abandoned(); i++)
+                usleep(10000);
+        assert(initsync_abandoned() == 0 && process_none());
+}
+
 static void child_is_dead(void) {
         const struct server_slot *slot;
         struct joined joined;
@@ -383,6 +401,7 @@ int main(int argc, char **argv) {
                 FORKED(killed_from_outside, 0),
                 FORKED(reaped_from_outside, 0),
                 FORKED(stopped_from_outside, 0),
+                FORKED(traced_from_outside, FORKED_ROOT),
                 FORKED(child_is_dead, 0),
                 FORKED(nobody_receives, 0),
                 FORKED(embedder_is_killed, 0),

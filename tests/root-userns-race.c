@@ -242,6 +242,35 @@ static void helper_is_gone(void) {
         close(fd);
 }
 
+static int tracer;
+
+static void trace_helper(enum userns_stage at, int pid, int pidfd) {
+        (void)pidfd;
+        if (at == USERNS_WRITTEN)
+                tracer = process_trace(pid);
+}
+
+/* Its end is shown to the tracer alone, which looks at nothing: nobody waits for that, and it is reaped later. */
+static void traced(void) {
+        int fd, before = support_fd_count(), pid, status, i;
+
+        userns_test_stage = trace_helper;
+        alarm(20);
+        fd = open_one(NULL);
+        assert(initsync_abandoned() == 1);
+        pid = process_copy();
+        if (pid == 0)
+                _exit((int)initsync_abandoned());       /* these are its parent's */
+        assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        assert(initsync_abandoned() == 1);
+        process_end(tracer);
+        for (i = 0; i < 500 && initsync_abandoned(); i++)
+                usleep(10000);
+        assert(initsync_abandoned() == 0);
+        close(fd);
+        assert(support_fd_count() == before && process_none());
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 FORKED(killed, 0),
@@ -251,6 +280,7 @@ int main(int argc, char **argv) {
                 FORKED(covered_maps, 0),
                 FORKED(parent_killed, 0),
                 FORKED(helper_is_gone, 0),
+                FORKED(traced, FORKED_ROOT),
         };
 
         return forked_main(argc, argv, "root-userns-race", tests, sizeof(tests) / sizeof(tests[0]));

@@ -64,6 +64,7 @@ void scene_map(struct scene *scene) {
                 mount->destination = place->inside;
         }
         scene->mounts[SCENE_TREE].flags = INITSYNC_MOUNT_RECURSIVE;
+        scene->mounts[SCENE_INNER].flags = INITSYNC_MOUNT_CHILD_VIEW;   /* it lies in what the child has mounted itself */
         if (scene->setattr) {
                 scene->mounts[SCENE_PLAIN].propagation = MS_SHARED;
                 scene->mounts[SCENE_TREE].flags |= INITSYNC_MOUNT_ATTR_RECURSIVE;

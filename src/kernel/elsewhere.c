@@ -23,9 +23,11 @@ void close_elsewhere(int fd) {
                 abandoned_add(task, area, STACK, area);
                 return;
         }
-        if (r >= 0) {
-                task_end(task, -1);
-                fd_close(task);
+        if (r >= 0 && task_reap(task) < 0) {
+                abandoned_add(task, area, STACK, area);
+                return;
         }
+        if (r >= 0)
+                fd_close(task);
         sys_munmap(area, STACK);
 }

@@ -183,20 +183,16 @@ RAW static inline ssize_t sys_read(int fd, void *data, size_t n) {
         return RAW_CALL(SYS_read, fd, data, n, 0, 0, 0);
 }
 
-RAW static inline ssize_t sys_pread(int fd, void *data, size_t n, off_t offset) {
-#ifdef __i386__
-        return RAW_CALL(SYS_pread64, fd, data, n, (uint32_t)offset, (uint64_t)offset >> 32, 0);
-#else
-        return RAW_CALL(SYS_pread64, fd, data, n, offset, 0, 0);
-#endif
-}
-
 RAW static inline ssize_t sys_write(int fd, const void *data, size_t n) {
         return RAW_CALL(SYS_write, fd, data, n, 0, 0, 0);
 }
 
 RAW static inline ssize_t sys_readlinkat(int dirfd, const char *path, char *to, size_t n) {
         return RAW_CALL(SYS_readlinkat, dirfd, path, to, n, 0, 0);
+}
+
+RAW static inline ssize_t sys_getdents(int fd, void *entries, size_t n) {
+        return RAW_CALL(SYS_getdents64, fd, entries, n, 0, 0, 0);
 }
 
 RAW static inline int sys_fchdir(int fd) {
@@ -402,6 +398,13 @@ static inline long sys_result(long r, int kept) {
                 r = -errno;
         errno = kept;
         return r;
+}
+
+/* On 32 bit each architecture has an order of its own for the halves of an offset. */
+static inline ssize_t sys_pread(int fd, void *data, size_t n, off_t offset) {
+        int kept = errno;
+
+        return (ssize_t)sys_result(pread(fd, data, n, offset), kept);
 }
 
 static inline int sys_mmap(size_t size, int flags, void **ret) {

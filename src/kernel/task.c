@@ -7,6 +7,8 @@
 #include "kernel/task.h"
 
 #define AGAIN_MS 100
+#define TRACED_MS 1             /* a tracer that is not stopped takes notice meanwhile */
+#define TRACED_TRIES 50
 
 /* CLONE_PIDFD in the legacy call needs exit signal 0 all the same; sched.h of an old C library may lack it. */
 RAW static int start(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd,
@@ -34,7 +36,7 @@ RAW static int start(unsigned long flags, void *stack, size_t size, int (*run)(v
                 high = sys_fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
                 if (high < 0) {
                         *ret_call = "fcntl";
-                        task_end(pidfd, -1);
+                        task_end(pidfd, -1);    /* one that is traced stays a zombie: it has no descriptor to be kept by */
                         sys_close(pidfd);
                         return high;
                 }
@@ -55,13 +57,22 @@ RAW int task_start_apart(unsigned long flags, void *stack, size_t size, int (*ru
         return start(flags, stack, size, run, arg, ret_pidfd, ret_call);
 }
 
-RAW void task_wait(int pidfd) {
+RAW int task_reap(int pidfd) {
+        const struct timespec moment = { .tv_nsec = TRACED_MS * 1000000L };
         siginfo_t info;
-        int r;
+        int r, tries = 0;
 
-        do
-                r = sys_waitid(SYS_P_PIDFD, pidfd, &info, WEXITED | SYS_WALL);
-        while (r == -EINTR);
+        for (;;) {
+                info.si_pid = 0;
+                r = sys_waitid(SYS_P_PIDFD, pidfd, &info, WEXITED | WNOHANG | SYS_WALL);
+                if (r == -EINTR)
+                        continue;
+                if (r < 0 || info.si_pid)
+                        return 0;       /* -ECHILD: nobody's any more */
+                if (++tries > TRACED_TRIES)
+                        return -EBUSY;
+                sys_poll(NULL, 0, &moment);
+        }
 }
 
 RAW int task_spawn(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg) {
@@ -89,6 +100,5 @@ RAW int task_end(int pidfd, int timeout_ms) {
                 if (r == 0 && timeout_ms >= 0)
                         return -ETIMEDOUT;
         } while (r == 0);       /* it hangs, or the kill was refused: both may pass */
-        task_wait(pidfd);
-        return 0;
+        return task_reap(pidfd);
 }

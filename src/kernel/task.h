@@ -35,8 +35,13 @@ int task_start(unsigned long flags, void *stack, size_t size, int (*run)(void *)
 int task_start_apart(unsigned long flags, void *stack, size_t size, int (*run)(void *), void *arg, int *ret_pidfd,
                      const char **ret_call);
 
-/* task_wait() - until it ends by itself; reaps it */
-void task_wait(int pidfd);
+/*
+ * task_reap() - one that has ended by itself
+ *
+ * Return: 0; -EBUSY while another process traces it, which alone is shown its end, for as long as it is stopped: it uses neither
+ * memory nor descriptors, but is to be reaped later.
+ */
+int task_reap(int pidfd);
 
 /*
  * task_spawn() - as task_start(), with an exit signal, which is part of @flags, and nothing to hold it by
@@ -48,7 +53,7 @@ int task_spawn(unsigned long flags, void *stack, size_t size, int (*run)(void *)
 /*
  * task_end() - kill and reap within @timeout_ms
  *
- * Return: 0; -ETIMEDOUT while it hangs in the kernel (it is dying then, and runs no user code any more).
+ * Return: 0; -ETIMEDOUT while it hangs in the kernel (it is dying then, and runs no user code any more); -EBUSY as task_reap().
  */
 int task_end(int pidfd, int timeout_ms);
 

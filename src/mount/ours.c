@@ -18,20 +18,18 @@ struct holder {
  */
 RAW static int hold(void *arg) {
         struct holder *holder = arg;
-        char word = 1;
-        struct iovec part = { &word, 1 };
-        struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
         sys_prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (sys_getppid() != holder->parent)
                 return 1;
         holder->fd = sys_open_tree(AT_FDCWD, "", SYS_AT_EMPTY_PATH | SYS_OPEN_TREE_CLOEXEC);
-        sys_sendmsg(holder->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sys_shutdown(holder->socket, SHUT_RDWR) < 0)
+                return 1;
         for (;;)
                 sys_poll(NULL, 0, NULL);
 }
 
-RAW static int join(int task, int socket, struct holder *holder, struct source_result *result) {
+RAW static int join_copy(int task, int socket, struct holder *holder, struct source_result *result) {
         struct pollfd poll[2] = {
                 { .fd = socket, .events = POLLIN },
                 { .fd = task, .events = POLLIN },
@@ -41,16 +39,15 @@ RAW static int join(int task, int socket, struct holder *holder, struct source_r
         do
                 r = sys_poll(poll, 2, NULL);
         while (r == -EINTR);
-        if (r < 0 || poll[1].revents)
-                return source_fail(result, r < 0 ? r : -ESRCH, SOURCE_CLONE);
+        if (r < 0)
+                return source_fail(result, r, SOURCE_PPOLL);
+        if (poll[1].revents)
+                return source_fail(result, -ESRCH, SOURCE_CLONE);
         if (holder->fd < 0)
                 return source_fail(result, holder->fd, SOURCE_OPEN_TREE);
         r = sys_setns(task, CLONE_NEWNS);
-        if (r < 0) {
-                sys_close(holder->fd);
-                return source_fail(result, r, SOURCE_SETNS);
-        }
-        return holder->fd;
+        /* What it opened goes with this task, which serves nothing after a failure. */
+        return r < 0 ? source_fail(result, r, SOURCE_SETNS) : holder->fd;
 }
 
 RAW int ours_enter(int ns, int seen, struct source_result *result) {
@@ -73,7 +70,7 @@ RAW int ours_enter(int ns, int seen, struct source_result *result) {
         if (r < 0) {
                 source_fail(result, r, SOURCE_CLONE);
         } else {
-                r = join(task, pair[0], &holder, result);
+                r = join_copy(task, pair[0], &holder, result);
                 task_end(task, -1);
                 sys_close(task);
         }

@@ -134,16 +134,23 @@ static int help_failed(const struct layers *layers, const struct overlay_job *jo
  * Return: 0 when it has ended by itself; else -ETIMEDOUT, and *@job is NULL if it hangs even then.
  */
 static int await(int pidfd, struct overlay_job **job, struct initsync_error *reterr) {
+        int r;
+
         if (process_wait(pidfd, HELPER_MS)) {
-                task_wait(pidfd);
-                fd_close(pidfd);
+                if (task_reap(pidfd) < 0)
+                        abandoned_add(pidfd, NULL, 0, NULL);
+                else
+                        fd_close(pidfd);
                 return 0;
         }
-        if (task_end(pidfd, KILLED_MS) < 0) {
-                abandoned_add(pidfd, *job, sizeof(**job), *job);
-                *job = NULL;
-        } else {
+        r = task_end(pidfd, KILLED_MS);
+        if (r == 0) {
                 fd_close(pidfd);
+        } else if (r == -EBUSY) {
+                abandoned_add(pidfd, NULL, 0, NULL);
+        } else {
+                abandoned_add(pidfd, *job, sizeof(**job), NULL);
+                *job = NULL;
         }
         return error_say(reterr, -ETIMEDOUT, INITSYNC_STAGE_MOUNT, NULL, NULL,
                          "overlay: not made in time: a file server of its layers does not answer");
@@ -182,8 +189,10 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, s
                 result = *job;
                 sys_munmap(job, sizeof(*job));
         }
-        if (r < 0)
+        if (r < 0) {
+                fd_close(result.ret_fd);        /* it may have had it done just then */
                 return r;
+        }
         r = result.done ? result.error : -ESRCH;
         return r < 0 ? help_failed(layers, &result, reterr) : 0;
 }

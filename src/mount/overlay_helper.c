@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include "kernel/closing.h"
 #include "kernel/syscalls.h"
 #include "mount/overlay_helper.h"
 
@@ -74,8 +75,8 @@ RAW static int enter_place(struct overlay_job *job) {
 /* All in the copy of the table that we have: one that hangs keeps nothing of the embedder's open. Where it cannot be, it does. */
 RAW static void keep_only(int fd) {
         if (fd > 0)
-                sys_close_range(0, (unsigned)fd - 1, 0);
-        sys_close_range((unsigned)fd + 1, ~0u, 0);
+                closing_range(0, (unsigned)fd - 1);
+        closing_range((unsigned)fd + 1, ~0u);
 }
 
 RAW static int answer(struct overlay_job *job, int fd) {

@@ -67,6 +67,7 @@ static const char *const calls[] = {
         [SOURCE_OPENAT2] = "openat2",
         [SOURCE_FCNTL] = "fcntl",
         [SOURCE_COMPARE] = "statx",
+        [SOURCE_PPOLL] = "ppoll",
         [SOURCE_FCHDIR] = "fchdir",
         [SOURCE_SOCKETPAIR] = "socketpair",
         [SOURCE_CLONE] = "clone",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <initsync.h>
 #include <sched.h>
+#include "kernel/closing.h"
 #include "kernel/syscalls.h"
 #include "mount/culprit.h"
 #include "mount/ours.h"
@@ -20,16 +21,6 @@ RAW static void set_state(struct server_slot *slot, uint32_t state) {
         __atomic_store_n(&slot->state, state, __ATOMIC_SEQ_CST);
 }
 
-/* Behind a filter without close_range(2): one by one, to what an ordinary RLIMIT_NOFILE ends at. */
-RAW static void close_between(unsigned first, unsigned last) {
-        const unsigned most = 65536;
-
-        if (sys_close_range(first, last, 0) == 0)
-                return;
-        for (; first <= last && first < most; first++)
-                sys_close((int)first);
-}
-
 /* Close everything but what the task needs: the embedder's other sessions must see their ends of file. */
 RAW static void keep_only(int *keep, int n) {
         int i, k, from = 0;
@@ -43,10 +34,10 @@ RAW static void keep_only(int *keep, int n) {
         }
         for (i = 0; i < n; i++) {
                 if (keep[i] > from)
-                        close_between((unsigned)from, (unsigned)keep[i] - 1);
+                        closing_range((unsigned)from, (unsigned)keep[i] - 1);
                 from = keep[i] + 1;
         }
-        close_between((unsigned)from, ~0u);
+        closing_range((unsigned)from, ~0u);
 }
 
 /*

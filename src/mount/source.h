@@ -18,6 +18,7 @@ enum source_call {
         SOURCE_OPENAT2,
         SOURCE_FCNTL,                   /* a descriptor instead of a path */
         SOURCE_COMPARE,                 /* statx: not what the embedder sees */
+        SOURCE_PPOLL,
         SOURCE_FCHDIR,                  /* these three: a copy of the embedder's mounts */
         SOURCE_SOCKETPAIR,
         SOURCE_CLONE,

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/idmap.h"
 #include "base/number.h"
+#include "kernel/abandoned.h"
 #include "kernel/fd.h"
 #include "kernel/process.h"
 #include "kernel/procfs.h"
@@ -248,8 +249,10 @@ PUBLIC int initsync_userns_open(const struct initsync_idmap *uids, size_t n_uids
         fd_close(helper.uid_map);
         fd_close(helper.gid_map);
         __atomic_store_n(&life.over, 1, __ATOMIC_RELEASE);
-        task_end(helper.pidfd, -1);
-        fd_close(helper.pidfd);
+        if (task_end(helper.pidfd, -1) < 0)
+                abandoned_add(helper.pidfd, NULL, 0, NULL);     /* it has ended, but a tracer keeps it */
+        else
+                fd_close(helper.pidfd);
         if (r < 0)
                 return r;
         *ret_fd = r;

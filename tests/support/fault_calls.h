@@ -50,9 +50,8 @@ RAW static inline int fault_hit(const struct fault_site *site) {
 #define FAULT(call, run) FAULT_PICK(call, run, forced_ ? (__typeof__(run))-forced_ : (run))
 
 /* What has its effect whatever it answers: close(2) frees the number, and ECHILD means that nobody is there to be reaped. */
-#define FAULT_AFTER(call, run, is_waitid) FAULT_PICK(call, run, __extension__({                                 \
-        const int is_waitid_ = is_waitid;                                                                       \
-        __typeof__(run) result_ = forced_ == EINTR && is_waitid_ ? 0 : (run);                                   \
+#define FAULT_AFTER(call, run) FAULT_PICK(call, run, __extension__({                                            \
+        __typeof__(run) result_ = (run);                                                                        \
         forced_ ? -forced_ : result_;                                                                           \
 }))
 
@@ -104,9 +103,13 @@ RAW static inline ssize_t fault_readlinkat(int forced, int dirfd, const char *pa
         return sys_readlinkat(dirfd, path, to, forced ? (n < 3 ? n : 3) : n);
 }
 
-#define sys_close(...) FAULT_AFTER("close", sys_close(__VA_ARGS__), 0)
-#define sys_waitid(...) FAULT_AFTER("waitid", sys_waitid(__VA_ARGS__), 1)
-#define sys_munmap(...) FAULT_AFTER("munmap", sys_munmap(__VA_ARGS__), 0)
+#define sys_close(...) FAULT_AFTER("close", sys_close(__VA_ARGS__))
+/* FAULT_ZERO: it shows nothing, as while somebody traces the process. */
+#define sys_waitid(...) FAULT_PICK("waitid", sys_waitid(__VA_ARGS__), __extension__({                             \
+        int result_ = forced_ == EINTR || forced_ == FAULT_ZERO ? 0 : sys_waitid(__VA_ARGS__);                  \
+        forced_ == FAULT_ZERO ? 0 : forced_ ? -forced_ : result_;                                               \
+}))
+#define sys_munmap(...) FAULT_AFTER("munmap", sys_munmap(__VA_ARGS__))
 #define sys_read(fd, data, n) fault_read(fault_hit(FAULT_SITE("read")), fd, data, n, -1)
 #define sys_pread(fd, data, n, offset) fault_read(fault_hit(FAULT_SITE("pread")), fd, data, n, offset)
 #define sys_write(...) fault_write(fault_hit(FAULT_SITE("write")), __VA_ARGS__)
@@ -139,6 +142,7 @@ RAW static inline ssize_t fault_readlinkat(int forced, int dirfd, const char *pa
 #define sys_pidfd_open(...) FAULT("pidfd_open", sys_pidfd_open(__VA_ARGS__))
 #define sys_pidfd_send_signal(...) FAULT("pidfd_send_signal", sys_pidfd_send_signal(__VA_ARGS__))
 #define sys_pidfd_getfd(...) FAULT("pidfd_getfd", sys_pidfd_getfd(__VA_ARGS__))
+#define sys_getdents(...) FAULT("getdents64", sys_getdents(__VA_ARGS__))
 #define sys_close_range(...) FAULT("close_range", sys_close_range(__VA_ARGS__))
 #define sys_fsopen(...) FAULT("fsopen", sys_fsopen(__VA_ARGS__))
 #define sys_fsconfig(...) FAULT("fsconfig", sys_fsconfig(__VA_ARGS__))

@@ -28,7 +28,7 @@ size_t handshake_requests(unsigned flags, struct initsync_mount mounts[HANDSHAKE
                 return 1;
         }
         if (flags & HANDSHAKE_LONG) {
-                mounts[0] = handshake_mount(HANDSHAKE_SOURCE, 1);
+                mounts[0] = handshake_mount(HANDSHAKE_INNER, 1);
                 mounts[1] = handshake_mount(HANDSHAKE_SOURCE, 1);
                 mounts[1].uids = mounts[1].gids = handshake_map + 1;
                 /* Six bytes each on the wire. */

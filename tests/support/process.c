@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "process.h"
@@ -89,4 +90,17 @@ long milliseconds(void) {
 
         clock_gettime(CLOCK_MONOTONIC, &now);
         return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int process_trace(int pid) {
+        int status, tracer = process_fork();
+
+        if (tracer == 0) {
+                if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+                        _exit(1);
+                raise(SIGSTOP);
+                _exit(0);
+        }
+        assert(waitpid(tracer, &status, WUNTRACED) == tracer && WIFSTOPPED(status));
+        return tracer;
 }

@@ -29,6 +29,9 @@ int process_signal_group(int pid, int number);
 /** process_end() - kill a child and reap it */
 void process_end(int pid);
 
+/* process_trace() - a process that traces @pid, and is stopped; to be ended with process_end() */
+int process_trace(int pid);
+
 /** descriptors() - of process @pid (0: this one), "NUMBER TARGET" a line, into @to; returns how many there are */
 int descriptors(int pid, char *to, size_t size);
 
