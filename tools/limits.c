@@ -30,23 +30,10 @@ static const struct {
 };
 enum { N_KNOWN = sizeof(known) / sizeof(known[0]) };
 
-/* Up to 18446744073709551615, which is RLIM_INFINITY. */
-static int read_value(const struct node *entry, const char *key, rlim_t *ret, struct initsync_error *reterr) {
-        struct node node;
-        int r;
-
-        r = node_required(entry, key, json_type_int, &node, reterr);
-        if (r < 0)
-                return r;
-        if (json_object_get_int64(node.value) < 0)
-                return node_refuse(&node, reterr, -ERANGE, "expected 0 to 18446744073709551615");
-        *ret = json_object_get_uint64(node.value);
-        return 0;
-}
-
 static int read_limit(struct limits *limits, const struct node *entry, struct initsync_error *reterr) {
         struct limit *limit = &limits->limits[limits->n_limits];
         struct node type;
+        uint64_t soft, hard;
         size_t i, k;
         int r;
 
@@ -61,11 +48,13 @@ static int read_limit(struct limits *limits, const struct node *entry, struct in
                 if (limits->limits[k].resource == known[i].resource)
                         return node_refuse(&type, reterr, -EINVAL, "%s: given twice", node_string(&type));
         limit->resource = known[i].resource;
-        r = read_value(entry, "soft", &limit->values.rlim_cur, reterr);
+        r = node_u64(entry, "soft", true, &soft, reterr);
         if (r == 0)
-                r = read_value(entry, "hard", &limit->values.rlim_max, reterr);
+                r = node_u64(entry, "hard", true, &hard, reterr);
         if (r < 0)
                 return r;
+        /* 18446744073709551615 is RLIM_INFINITY. */
+        limit->values = (struct rlimit){ .rlim_cur = soft, .rlim_max = hard };
         if (limit->values.rlim_cur > limit->values.rlim_max)
                 return node_refuse(entry, reterr, -EINVAL, "soft is above hard");
         limits->n_limits++;
