@@ -288,6 +288,8 @@ CHANGES = (
     ("process.rlimits", [limit("RLIMIT_CORE")] * 2, r"process.rlimits\[1\].type: RLIMIT_CORE: given twice"),
     ("process.rlimits", [limit("RLIMIT_CORE", 2, 1)], r"process.rlimits\[0\]: soft is above hard"),
     ("process.rlimits", [limit("RLIMIT_CORE", -1)], r"process.rlimits\[0\].soft: expected 0 to 18446744073709551615"),
+    ("process.rlimits", [limit("RLIMIT_CORE", 1, 99999999999999999999)],
+     r"process.rlimits\[0\].hard: expected 0 to 18446744073709551615"),
     ("process.oomScoreAdj", 1001, "process.oomScoreAdj: expected -1000 to 1000"),
     ("process.oomScoreAdj", 1.5, "process.oomScoreAdj: expected an integer, not a fraction"),
     ("process.apparmorProfile", "x", "process.apparmorProfile: not supported yet"),

@@ -227,6 +227,15 @@ def mapped_mount(place):
             fails(place, config, "config.json: mounts[1]: ", place.data, "Operation not permitted")
 
 
+def oom_score(place):
+    """oomScoreAdj, which is made worse: with one id and with more"""
+    config = box(place, "cat /proc/self/oom_score_adj", uids=OWN, oomScoreAdj=500)
+    equal(run(place, config), (0, "500\n", ""))
+    with ranges(place) as first:
+        config = box(place, "cat /proc/self/oom_score_adj", uids="0:%d:1,1:%d:500" % (UID, first), oomScoreAdj=500)
+        equal(run(place, config), (0, "500\n", ""))
+
+
 def signalled(place):
     """signals, the exit status, the PID file, SIGKILL: as for root"""
     config = box(place, "trap 'exit 9' TERM; echo ready; while true; do sleep 0.02; done", uids=OWN)
@@ -377,7 +386,7 @@ def root_alone(place):
         fails(place, config, "config.json: ", *parts)
 
 
-TESTS = [single, written_by_runc, written_by_crun, default_maps, default_map_single, several_ids, mapped_mount, signalled,
+TESTS = [single, written_by_runc, written_by_crun, default_maps, default_map_single, several_ids, mapped_mount, oom_score, signalled,
          maps_refused, helper_fails, killed_with_helper, helper_missing, root_alone]
 
 if __name__ == "__main__":

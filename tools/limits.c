@@ -30,23 +30,10 @@ static const struct {
 };
 enum { N_KNOWN = sizeof(known) / sizeof(known[0]) };
 
-/* Up to 18446744073709551615, which is RLIM_INFINITY. */
-static int read_value(const struct node *entry, const char *key, rlim_t *ret, struct initsync_error *reterr) {
-        struct node node;
-        int r;
-
-        r = node_required(entry, key, json_type_int, &node, reterr);
-        if (r < 0)
-                return r;
-        if (json_object_get_int64(node.value) < 0)
-                return node_refuse(&node, reterr, -ERANGE, "expected 0 to 18446744073709551615");
-        *ret = json_object_get_uint64(node.value);
-        return 0;
-}
-
 static int read_limit(struct limits *limits, const struct node *entry, struct initsync_error *reterr) {
         struct limit *limit = &limits->limits[limits->n_limits];
         struct node type;
+        uint64_t soft, hard;
         size_t i, k;
         int r;
 
@@ -61,11 +48,13 @@ static int read_limit(struct limits *limits, const struct node *entry, struct in
                 if (limits->limits[k].resource == known[i].resource)
                         return node_refuse(&type, reterr, -EINVAL, "%s: given twice", node_string(&type));
         limit->resource = known[i].resource;
-        r = read_value(entry, "soft", &limit->values.rlim_cur, reterr);
+        r = node_u64(entry, "soft", true, &soft, reterr);
         if (r == 0)
-                r = read_value(entry, "hard", &limit->values.rlim_max, reterr);
+                r = node_u64(entry, "hard", true, &hard, reterr);
         if (r < 0)
                 return r;
+        /* 18446744073709551615 is RLIM_INFINITY. */
+        limit->values = (struct rlimit){ .rlim_cur = soft, .rlim_max = hard };
         if (limit->values.rlim_cur > limit->values.rlim_max)
                 return node_refuse(entry, reterr, -EINVAL, "soft is above hard");
         limits->n_limits++;
@@ -113,15 +102,15 @@ int limits_read(struct limits *limits, const struct node *config, struct initsyn
  * From outside, for two reasons: the right to lower the score is one of the first user namespace, where the container's process
  * may not be; and its own /proc may be anything by now.
  */
-static int set_oom_score_adj(int score, pid_t pid, int pidfd, struct initsync_error *reterr) {
+static int open_score(pid_t pid, int pidfd, int *ret_fd, struct initsync_error *reterr) {
         _cleanup_fd_ int directory = -1, file = -1;
-        char text[32];
+        char path[32];
         int r;
 
-        snprintf(text, sizeof(text), "/proc/%d", (int)pid);
-        directory = open(text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+        directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0)
-                return fault_call(reterr, -errno, "open", text);
+                return fault_call(reterr, -errno, "open", path);
         /* If the process lives, the number was its own, and the directory is. */
         r = kernel_pidfd_send_signal(pidfd, 0);
         if (r < 0 && r != -EPERM)
@@ -129,11 +118,31 @@ static int set_oom_score_adj(int score, pid_t pid, int pidfd, struct initsync_er
         file = openat(directory, "oom_score_adj", O_WRONLY | O_CLOEXEC);
         if (file < 0)
                 return fault_call(reterr, -errno, "open", "oom_score_adj");
-        snprintf(text, sizeof(text), "%d", score);
-        return write(file, text, strlen(text)) < 0 ? fault_call(reterr, -errno, "write", "oom_score_adj") : 0;
+        *ret_fd = take_fd(&file);
+        return 0;
 }
 
-int limits_set(const struct limits *limits, pid_t pid, int pidfd, struct initsync_error *reterr) {
+int limits_open_score(const struct limits *limits, pid_t pid, int pidfd, int *ret_fd, struct initsync_error *reterr) {
+        int r;
+
+        *ret_fd = -1;
+        r = limits->has_oom_score_adj ? open_score(pid, pidfd, ret_fd, reterr) : 0;
+        return r < 0 ? fault_in(reterr, "config.json: process.oomScoreAdj") : 0;
+}
+
+static int set_score(int score, pid_t pid, int pidfd, int given, struct initsync_error *reterr) {
+        _cleanup_fd_ int own = -1;
+        char text[32];
+        int r;
+
+        r = given < 0 ? open_score(pid, pidfd, &own, reterr) : 0;
+        if (r < 0)
+                return r;
+        snprintf(text, sizeof(text), "%d", score);
+        return write(given < 0 ? own : given, text, strlen(text)) < 0 ? fault_call(reterr, -errno, "write", "oom_score_adj") : 0;
+}
+
+int limits_set(const struct limits *limits, pid_t pid, int pidfd, int score_fd, struct initsync_error *reterr) {
         size_t i;
         int r;
 
@@ -147,7 +156,7 @@ int limits_set(const struct limits *limits, pid_t pid, int pidfd, struct initsyn
                 }
         }
         if (limits->has_oom_score_adj) {
-                r = set_oom_score_adj(limits->oom_score_adj, pid, pidfd, reterr);
+                r = set_score(limits->oom_score_adj, pid, pidfd, score_fd, reterr);
                 if (r < 0)
                         return fault_in(reterr, "config.json: process.oomScoreAdj");
         }

@@ -71,8 +71,8 @@ int ordinary_maps(struct bundle *bundle, struct initsync_error *reterr) {
         int r;
 
         if (!(bundle->namespaces & CLONE_NEWUSER))
-                return fault(reterr, -EPERM, "config.json: linux.namespaces: expected one of type user: only root can start "
-                             "a container without");
+                return fault(reterr, -EPERM, "config.json: linux.namespaces: expected one of type user, as "
+                             "`runc spec --rootless` writes it: only root can start a container without");
         if (bundle->uids.n > 0)
                 return 0;
         r = ids_read(&ids);

@@ -36,7 +36,7 @@ static int on_ready(void *userdata, struct initsync_error *reterr) {
         int r = 0;
 
         if (job->bundle)
-                r = limits_set(&job->bundle->process.limits, job->pid, job->pidfd, reterr);
+                r = limits_set(&job->bundle->process.limits, job->pid, job->pidfd, job->score_fd, reterr);
         if (r == 0 && job->bundle)
                 r = scheduler_apply(&job->bundle->scheduler, job->pid, job->pidfd, reterr);
         if (r == 0 && job->bundle)
@@ -258,6 +258,7 @@ static int start(const struct options *options, struct initsync_error *reterr) {
                 .seccomp_fd = options->seccomp_fd,
                 .timeout_ms = options->timeout * 1000,
                 .stop_fd = -1,
+                .score_fd = -1,
                 .pid = options->pid,
                 .hooks = HOOKS_NONE,
         };

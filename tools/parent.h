@@ -22,6 +22,7 @@ struct parent_job {
         struct trace *trace;            /* or NULL */
         pid_t pid;                      /* the child */
         int pidfd;                      /* of it; stays the caller's */
+        int score_fd;                   /* limits_open_score()'s; the caller's; or -1 */
         int user_fd;                    /* the user namespace that linux.namespaces names by a path; the caller's; or -1 */
         const char *pid_file;           /* written before the program starts; or NULL */
         struct hooks hooks;             /* HOOKS_NONE to begin with */

@@ -67,7 +67,14 @@ uint64_t capabilities_permitted(void);
 /* limits_read() - "rlimits" and "oomScoreAdj" of "process", which need not be there */
 int limits_read(struct limits *limits, const struct node *config, struct initsync_error *reterr);
 
-/* limits_set() - on the process @pid, which @pidfd is a descriptor of */
-int limits_set(const struct limits *limits, pid_t pid, int pidfd, struct initsync_error *reterr);
+/*
+ * limits_open_score() - what limits_set() writes the OOM score to; -1 in *@ret_fd where there is none to set
+ *
+ * For whoever made the process: the file is an ordinary user's own until the process is no longer to be traced.
+ */
+int limits_open_score(const struct limits *limits, pid_t pid, int pidfd, int *ret_fd, struct initsync_error *reterr);
+
+/* limits_set() - on the process @pid, which @pidfd is a descriptor of; @score_fd: limits_open_score()'s, or -1 */
+int limits_set(const struct limits *limits, pid_t pid, int pidfd, int score_fd, struct initsync_error *reterr);
 
 #endif /* PROCESS_H */

@@ -208,6 +208,7 @@ static int start(const struct options *options, struct spawned *spawned, struct 
         job.trace = trace;
         job.pid = spawned->pid;
         job.pidfd = spawned->pidfd;
+        job.score_fd = spawned->score_fd;
         job.user_fd = joined_user(&spawned->joined);
         job.stop_fd = signal_fd;
         return supervise(&job, spawned, watchdog, &terminal, console, signal_fd, reterr);

@@ -197,6 +197,10 @@ int spawn(struct spawned *spawned, const struct bundle *bundle, const struct spa
                 if (r < 0)
                         return r;
         }
+        /* From its first step on, it may no longer be ours to trace, and its files not ours to open. */
+        r = limits_open_score(&bundle->process.limits, spawned->pid, spawned->pidfd, &spawned->score_fd, reterr);
+        if (r < 0)
+                return r;
         /* Our end of it must be open: otherwise a child that is dead already would kill us. */
         return write(go_write, "", 1) == 1 ? 0 : fault_call(reterr, -errno, "write", NULL);
 }
@@ -237,5 +241,6 @@ void spawn_end(struct spawned *spawned) {
                 say("warning: processes of the container were killed, and do not end: they hang in the kernel");
         joined_close(&spawned->joined);
         fd_closep(&spawned->pidfd);
+        fd_closep(&spawned->score_fd);
         fd_closep(&spawned->socket_fd);
 }

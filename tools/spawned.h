@@ -16,9 +16,10 @@ struct spawned {
         struct joined joined;           /* namespaces that it was started in */
         pid_t pid;                      /* not reaped before spawn_wait(); 0: there is none */
         int pidfd, socket_fd;           /* the parent's end of the conversation */
+        int score_fd;                   /* limits_open_score()'s */
         struct keeper keeper;           /* its parent, if there is one between it and us */
 };
-#define SPAWNED_NONE { JOINED_NONE, 0, -1, -1, KEEPER_NONE }
+#define SPAWNED_NONE { JOINED_NONE, 0, -1, -1, -1, KEEPER_NONE }
 
 struct spawn_how {
         uint64_t child_flags;           /* INITSYNC_CHILD_* */
