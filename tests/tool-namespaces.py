@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
 from box import FIRST, MAP, NAMESPACES, PROC, configuration, fails, fill, fine, ordinary, run, seen, shell
-from container import entry, mounted
+from container import entry, mounted, over
 from tool import Skip, bind, equal, extents, need_root, ok
 
 FILES = {**NAMESPACES, "user": "user", "time": "time"}
@@ -223,6 +223,39 @@ def of_mounts_old(place):
         equal(table(pid), before)
 
 
+def of_groups(place):
+    """a cgroup namespace that is not the user namespace's: the container's own group is bound, and none outside of that"""
+    need_root("make control groups")
+    place.file("bundle/rootfs/sys/fs/cgroup/")
+    with over("/sys/fs/cgroup", "cgroup2"):
+        here, other = "/sys/fs/cgroup/syncdemo-test-%d" % os.getpid(), "/sys/fs/cgroup/syncdemo-other-%d" % os.getpid()
+        with contextlib.ExitStack() as stack:
+            for group in (here, other):
+                os.mkdir(group)
+                stack.callback(os.rmdir, group)
+            with open("/proc/self/cgroup", encoding="ascii") as file:
+                own = next(line.strip()[3:] for line in file if line.startswith("0::"))
+            stack.callback(move, "/sys/fs/cgroup" + own)
+            with elsewhere("cgroup") as pid:
+                move(here)
+                config = joining(pid, "cgroup", new=("mount", "user", "pid"))
+                config["linux"].update(uidMappings=MAP, gidMappings=MAP)
+                config["mounts"] = [PROC, entry("/sys/fs/cgroup", "cgroup")]
+                config["process"]["args"] = ["ls", "/sys/fs/cgroup"]
+                text = fine(place, config)
+                ok("cgroup.procs" in text and "syncdemo-" not in text, text)
+            move(other)
+            with elsewhere("cgroup") as pid:
+                move(here)
+                config["linux"]["namespaces"][-1]["path"] = "/proc/%d/ns/cgroup" % pid
+                fails(place, config, "groups outside of the cgroup namespace would show", "Operation not permitted")
+
+
+def move(group):
+    with open(group + "/cgroup.procs", "w", encoding="ascii") as file:
+        file.write("0")
+
+
 def of_mounts_false(place):
     """a mount namespace whose /proc tells of control groups at a place that is none: they are left out"""
     script = """mount -t tmpfs none /sys/fs/cgroup && mount -t tmpfs none /proc && mkdir /proc/thread-self || exit
@@ -393,7 +426,7 @@ def offsets_refused(place):
         fails(place, config, "config.json: ", text)
 
 
-TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, of_mounts_false, no_namespaces,
+TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, of_groups, of_mounts_false, no_namespaces,
          mapped_by_path, joined_by_ordinary_user,
          from_parent, offsets, ordinary_user, offsets_refused]
 

@@ -12,9 +12,11 @@
 
 #define CGROUPS "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
+#define VERSION_1 " - cgroup "
+#define VERSION_2 " - cgroup2 "
 #define LOCKED (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
-/* A line of mountinfo: a hierarchy of version 1. */
+/* A line of mountinfo: a hierarchy of version 1, or the one of version 2. */
 struct hierarchy {
         char *device, *root, *point, *options;
 };
@@ -25,13 +27,13 @@ static void filep(FILE **file) {
 }
 
 /* Takes @line apart; false for another type of mount, and for one whose path is none, or we would have to unescape. */
-static bool parse(char *line, struct hierarchy *ret) {
-        char *dash = strstr(line, " - cgroup "), *rest;
+static bool parse(char *line, const char *type, struct hierarchy *ret) {
+        char *dash = strstr(line, type), *rest;
 
         if (!dash)
                 return false;
         *dash = '\0';
-        dash += strlen(" - cgroup ");
+        dash += strlen(type);
         strtok_r(line, " ", &rest);
         strtok_r(NULL, " ", &rest);
         ret->device = strtok_r(NULL, " ", &rest);
@@ -58,7 +60,7 @@ static bool version_2(void) {
                 return true;
         file = fopen("/proc/thread-self/mountinfo", "re");
         while (file && !found && getline(&line, &size, file) > 0)
-                found = parse(line, &hierarchy);
+                found = parse(line, VERSION_1, &hierarchy);
         return !found;
 }
 
@@ -79,10 +81,57 @@ static int bind(const char *source, uint64_t set, uint64_t clr, int *ret_tree, s
         return 0;
 }
 
+/* Above the cgroup namespace that asks: the kernel has no name for it there. */
+static bool is_above(const char *path) {
+        return strncmp(path, "/..", 3) == 0 && (path[3] == '/' || path[3] == '\0');
+}
+
+/* Where in CGROUPS our own group is, as a path; NULL where that is not to be told, or without memory. */
+static char *own_group_2(void) {
+        _cleanup_(filep) FILE *mounts = fopen("/proc/thread-self/mountinfo", "re");
+        _cleanup_(filep) FILE *groups = fopen("/proc/thread-self/cgroup", "re");
+        _cleanup_free_ char *line = NULL, *root = NULL, *below = NULL;
+        struct hierarchy hierarchy;
+        char *path = NULL;
+        size_t size = 0;
+
+        while (mounts && getline(&line, &size, mounts) > 0) {
+                if (!parse(line, VERSION_2, &hierarchy) || strcmp(hierarchy.point, CGROUPS) != 0)
+                        continue;
+                free(root);
+                root = strdup(hierarchy.root);          /* of the last one, which is on top */
+        }
+        if (!root || is_above(root))
+                return NULL;
+        while (groups && !path && getline(&line, &size, groups) > 0) {
+                line[strcspn(line, "\n")] = '\0';
+                if (strncmp(line, "0::/", 4) != 0)
+                        continue;
+                if (is_above(line + 3) || bundle_below(line + 3, root, &below) <= 0 ||
+                    asprintf(&path, CGROUPS "%s", below) < 0)
+                        return NULL;
+        }
+        return path;
+}
+
+/* What there is must do: all of it where no namespace is asked for, or else no more than that would show. */
+static int bind_existing(const struct bundle_mount *mount, bool namespace, uint64_t set, int *ret_tree,
+                         struct initsync_error *reterr) {
+        _cleanup_free_ char *own = namespace ? own_group_2() : NULL;
+        struct initsync_error error;
+
+        if (namespace && !own)
+                return fault_in(reterr, "groups outside of the cgroup namespace would show");
+        if (bind(own ? own : CGROUPS, set, mount->want.attr_clr, ret_tree, &error) == 0)
+                return 0;
+        if (!namespace)
+                *reterr = error;
+        return reterr->code;
+}
+
 int mount_cgroup_make(const struct bundle_mount *mount, bool namespace, int *ret_tree, struct initsync_error *reterr) {
         static const char *const mode[] = { "mode=755" };
         uint64_t set = mount->want.attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY;
-        struct initsync_error bind_error;
         int r = -EPERM;
 
         if (!version_2()) {
@@ -92,16 +141,12 @@ int mount_cgroup_make(const struct bundle_mount *mount, bool namespace, int *ret
         }
         if (namespace)
                 r = mount_type_open("cgroup2", mount->want.source, mount->data, mount->n_data, false, set, ret_tree, reterr);
-        /* EPERM also where the namespace is not ours, EBUSY while version 1 is in use: what there is must do. */
+        /* EPERM also where the namespace is not ours, EBUSY while version 1 is in use. */
         if (r != -EPERM && r != -EBUSY)
                 return r;
         if (mount->n_data > 0)
                 return namespace ? r : fault(reterr, -EINVAL, "%s: takes a cgroup namespace", mount->data[0]);
-        if (bind(CGROUPS, set, mount->want.attr_clr, ret_tree, &bind_error) == 0)
-                return 0;
-        if (!namespace)
-                *reterr = bind_error;
-        return reterr->code;
+        return bind_existing(mount, namespace, set, ret_tree, reterr);
 }
 
 static bool is_word(const char *list, const char *word, size_t n) {
@@ -212,7 +257,7 @@ int mount_cgroup_populate(const struct bundle_mount *mount, bool namespace, int 
         if (!file)
                 return fault_call(reterr, -errno, "fopen", "/proc/thread-self/mountinfo");
         while (r == 0 && seen && getline(&line, &size, file) > 0) {
-                if (!parse(line, &hierarchy))
+                if (!parse(line, VERSION_1, &hierarchy))
                         continue;
                 snprintf(device, sizeof(device), " %s ", hierarchy.device);
                 /* One that is mounted in several places; ours, just made, among them. */
