@@ -58,10 +58,9 @@ static void words_come_through(int (*run)(int, void *), size_t events, int step)
         duo_init(&duo);
         duo.on_allow = serve_tmpfs;
         duo_start(&duo, run, NULL);
-        for (i = 0; i < 3000 && duo.n_events < events; i++) {
-                assert_int_equal(initsync_parent_dispatch(duo.parent, NULL), 1);
+        /* On a busy machine it may be over by then: with the same result. */
+        for (i = 0; i < 3000 && duo.n_events < events && initsync_parent_dispatch(duo.parent, NULL) == 1; i++)
                 usleep(1000);
-        }
         one = (struct pollfd){ .fd = duo.pidfd, .events = POLLIN };
         assert_int_equal(poll(&one, 1, 5000), 1);
         duo_run(&duo);
