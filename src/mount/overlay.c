@@ -189,10 +189,8 @@ static int help(const struct layers *layers, const struct overlay_job *wanted, s
                 result = *job;
                 sys_munmap(job, sizeof(*job));
         }
-        if (r < 0) {
-                fd_close(result.ret_fd);        /* it may have had it done just then */
+        if (r < 0)
                 return r;
-        }
         r = result.done ? result.error : -ESRCH;
         return r < 0 ? help_failed(layers, &result, reterr) : 0;
 }
