@@ -6,6 +6,7 @@ Prints TAP.
 import json
 import os
 import re
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
@@ -98,6 +99,17 @@ def numbers(place):
             result = tool.run("parent", *[part for pair in args.items() for part in pair])
             equal((option, text, result.code, result.out), (option, text, 2, ""))
             contains(one_line(result.err), "parent: bad value of " + option)
+
+
+def nobody_reads(place):
+    """standard error that nobody reads is no reason to be killed"""
+    for args in (["parent", "--sync-fd", "99", "--pid", "1"], ["init", "--sync-fd", "99", "--bundle", "/none"],
+                 ["run", "--bundle", place.path + "/none", "test"]):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = subprocess.Popen([tool.TOOL, *args], stderr=write_end, stdin=subprocess.DEVNULL)
+        os.close(write_end)
+        equal((args, process.wait(tool.TIMEOUT)), (args, 1))
 
 
 def help_texts(place):
@@ -470,7 +482,7 @@ def bad_descriptors(place):
             contains(one_line(result.err), text)
 
 
-TESTS = [usage, numbers, help_texts, features, full_output, bad_texts, bad_configurations, bad_mounts, ignored,
+TESTS = [usage, numbers, nobody_reads, help_texts, features, full_output, bad_texts, bad_configurations, bad_mounts, ignored,
          no_root_directory, bad_descriptors]
 
 if __name__ == "__main__":

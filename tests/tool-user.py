@@ -296,6 +296,15 @@ def maps_refused(place):
         equal(run(place, more), (0, "started\n", ""))
 
 
+def adjacent(place):
+    """the own id between two ranges of subordinate ones: newuidmap takes it alone only"""
+    need_helpers()
+    below = "somebody:%d:100\n" % (UID - 100)
+    for lines in (below, "somebody:%d:100\n" % (UID + 1), below + "somebody:%d:100\n" % (UID + 1)):
+        with files(place, subuid=lines):
+            equal(run(place, box(place, "id -u")), (0, "0\n", ""))
+
+
 def helper_fails(place):
     """a newuidmap that is not there, fails, or does not end"""
     need_helpers()
@@ -373,7 +382,7 @@ def root_alone(place):
     none = dict(limited())
     none["linux"] = {"namespaces": [{"type": "mount"}, {"type": "pid"}]}
     for config, *parts in (
-            (none, "linux.namespaces: expected one of type user: only root can"),
+            (none, "linux.namespaces: expected one of type user, as `runc spec --rootless`", ": only root can"),
             (limited(oomScoreAdj=-1000), "process.oomScoreAdj", "Permission denied"),
             (limited(rlimits=[{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1 << 40}]), "process.rlimits[0]", "prlimit",
              "Operation not permitted"),
@@ -387,7 +396,7 @@ def root_alone(place):
 
 
 TESTS = [single, written_by_runc, written_by_crun, default_maps, default_map_single, several_ids, mapped_mount, oom_score, signalled,
-         maps_refused, helper_fails, killed_with_helper, helper_missing, root_alone]
+         maps_refused, adjacent, helper_fails, killed_with_helper, helper_missing, root_alone]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <sched.h>
+#include <signal.h>
 #include "cleanup.h"
 #include "commands.h"
 #include "console.h"
@@ -228,6 +229,7 @@ static int start(const struct options *options, struct initsync_error *reterr) {
 int init_main(const struct options *options) {
         struct initsync_error error;
 
+        signal(SIGPIPE, SIG_IGN);       /* nobody reads our warnings: no reason to end; container_exec() resets it */
         /* Whoever started us has made the namespaces that we are in, and reaches us all the same. */
         if (dumpable_end(&error) == 0)
                 start(options, &error);

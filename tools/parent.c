@@ -302,6 +302,7 @@ int parent_main(const struct options *options) {
                 say("parent: --bundle and --allow-any-mount exclude each other; see 'syncdemo help parent'");
                 return 2;
         }
+        signal(SIGPIPE, SIG_IGN);       /* nobody reads our warnings: no reason to end a container */
         if (start(options, &error) < 0) {
                 say("%s", error.text);
                 return 1;

@@ -57,6 +57,17 @@ static void merge(struct bundle_map *map) {
         map->n = n;
 }
 
+/*
+ * Beside a range it is an extent of its own: newuidmap takes what lies in the ranges of the file, or the own id alone, and no
+ * mixture.
+ */
+static void add_own(struct bundle_map *map, uint32_t own) {
+        const struct initsync_idmap alone = { .inside = own, .outside = own, .count = 1 };
+
+        if (!subordinate_covers(map, &alone))
+                map->extents[map->n++] = alone;
+}
+
 int subordinate_read(const char *path, const char *name, uid_t uid, uint32_t own, struct bundle_map *ret) {
         struct bundle_map map = { .extents = calloc(RANGES_MAX + 1, sizeof(*map.extents)) };
         _cleanup_free_ char *line = NULL;
@@ -74,8 +85,8 @@ int subordinate_read(const char *path, const char *name, uid_t uid, uint32_t own
         }
         if (file)
                 fclose(file);
-        map.extents[map.n++] = (struct initsync_idmap){ .inside = own, .outside = own, .count = 1 };
         merge(&map);
+        add_own(&map, own);
         *ret = map;
         return 0;
 }
