@@ -65,6 +65,19 @@ static bool listed(const struct bundle *bundle, const struct bundle_mount *mount
         return mount->kind == MOUNT_BIND || bundle_from_parent(bundle, mount);
 }
 
+/* What an earlier mount brings into the root file system is the child's, and nobody else sees it: whoever lists that wants it. */
+static int lies_in_earlier(const struct bundle *bundle, const struct bundle_mount *mount, struct initsync_error *reterr) {
+        const struct bundle_mount *one;
+        int r = 0;
+
+        for (one = bundle->mounts; mount->in_root && r == 0 && one < mount; one++) {
+                _cleanup_free_ char *below = NULL;
+
+                r = bundle_below(mount->in_root, one->want.destination, &below);
+        }
+        return r < 0 ? fault_call(reterr, r, "strdup", NULL) : r;
+}
+
 /* A file system that the child may not make. The descriptor in @to is the caller's. */
 static int make_for_child(const struct bundle *bundle, const struct bundle_mount *mount, struct initsync_mount *to,
                           struct initsync_error *reterr) {
@@ -104,17 +117,20 @@ static int allowed(const struct parent_job *job, struct list *list, struct inits
         list->mounts = calloc(bundle->n_mounts ? bundle->n_mounts : 1, sizeof(*list->mounts));
         if (!list->mounts)
                 return fault_call(reterr, -ENOMEM, "calloc", NULL);
-        for (i = 0; r == 0 && i < bundle->n_mounts; i++) {
+        for (i = 0; r >= 0 && i < bundle->n_mounts; i++) {
                 if (!listed(bundle, &bundle->mounts[i]))
                         continue;
                 one = &list->mounts[list->n++];
                 *one = bundle->mounts[i].want;
                 if (one->userns_path)
                         one->userns_fd = job->user_fd;
-                if (bundle->mounts[i].kind != MOUNT_BIND)
+                r = lies_in_earlier(bundle, &bundle->mounts[i], reterr);
+                if (r > 0)
+                        one->flags |= INITSYNC_MOUNT_CHILD_VIEW;
+                if (r >= 0 && bundle->mounts[i].kind != MOUNT_BIND)
                         r = make_for_child(bundle, &bundle->mounts[i], one, reterr);
         }
-        return r;
+        return r < 0 ? r : 0;
 }
 
 struct initsync_userns_cache *parent_maps(const struct bundle *bundle) {
