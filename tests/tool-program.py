@@ -71,7 +71,7 @@ def search_path(place):
 
 # ---- HOME ----------------------------------------------------------------------------
 
-def home(place, passwd=None, env=(), uid=0):
+def home(place, passwd=None, env=(), uid=0, **process):
     if passwd is not None:
         path = os.path.join(place.rootfs, "etc/passwd")
         if os.path.lexists(path):
@@ -79,7 +79,7 @@ def home(place, passwd=None, env=(), uid=0):
         place.file("bundle/rootfs/etc/passwd")
         with open(path, "wb") as file:
             file.write(passwd)
-    config = box(place, "", env=["PATH=/bin", *env], user={"uid": uid, "gid": 0}, args=["env"])
+    config = box(place, "", env=["PATH=/bin", *env], user={"uid": uid, "gid": 0}, args=["env"], **process)
     result = run(place, config)
     equal((result.code, result.err), (0, ""))
     return [line[5:] for line in result.out.splitlines() if line.startswith("HOME=")]
@@ -98,6 +98,8 @@ def home_is_set(place):
     equal(home(place, users, ["HOME="]), ["/root"])
     equal(home(place, users, ["HOME=/mine"]), ["/mine"])
     equal(home(place, users, ["HOME=", "HOME=/mine"]), ["", "/mine"])
+    # The program's limits are not for whoever reads the file.
+    equal(home(place, users, rlimits=[{"type": "RLIMIT_NOFILE", "soft": 3, "hard": 3}]), ["/root"])
 
 
 def home_of_garbage(place):

@@ -163,6 +163,34 @@ def ordinary_hook(place):
     ok(os.path.getsize(place.rootfs + "/log/own") > 0, "the hook does not see its own descriptors, either")
 
 
+@contextlib.contextmanager
+def written(path, text):
+    """A setting of the host's, for as long as it takes."""
+    with open(path, encoding="ascii") as file:
+        before = file.read()
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    except OSError as error:
+        raise Skip("%s: %s" % (path, error)) from error
+    try:
+        yield
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(before)
+
+
+def changed_ids(place):
+    """a hook with the rights of the program, where the kernel lets processes be traced that have changed their ids"""
+    need_container()
+    config = configuration(place, "true", "mount ipc uts", user=5, startContainer=[hook(place, "startContainer", LOOK)])
+    with written("/proc/sys/fs/suid_dumpable", "1"):
+        result = tool.finish(start(place, config))
+    equal((result.code, result.err), (0, ""))
+    with open(place.rootfs + "/log/fds", encoding="utf-8") as file:
+        equal([line.rpartition(": ")[2] for line in file.read().splitlines()], ["Permission denied"] * 2)
+
+
 def init_alone(place):
     """`syncdemo init`: before it reads anything of the container"""
     need_container()
@@ -177,7 +205,7 @@ def init_alone(place):
     ok(hidden and read and hidden.start() < read.start(), text)
 
 
-TESTS = [joined, new_user, ordinary_hook, init_alone]
+TESTS = [joined, new_user, ordinary_hook, changed_ids, init_alone]
 
 if __name__ == "__main__":
     sys.exit(tool.main(TESTS))

@@ -128,6 +128,9 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
 
         r = set_up(bundle, child, console, tree, lifeline, &slave, &step, reterr);
         fd_closep(&console);
+        /* Before the limits are set, which may be too tight for it. */
+        if (r == 0)
+                r = program_environment(&bundle->process, &env, reterr);
         if (r == 0) {
                 step = INITSYNC_STEP_READY;
                 r = become_ready(bundle, child, &inside, reterr);
@@ -142,8 +145,6 @@ int init_run(const struct bundle *bundle, struct initsync_child *child, int cons
         /* With a terminal of its own those are that, and the caller's remain whose they are. */
         if (r == 0)
                 r = container_streams(bundle, reterr);
-        if (r == 0)
-                r = program_environment(&bundle->process, &env, reterr);
         if (r == 0)
                 r = privileges_new_keyring(reterr);
         if (r == 0)

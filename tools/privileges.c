@@ -23,9 +23,23 @@
 #define PR_CAP_AMBIENT_CLEAR_ALL 4
 #endif
 
-/* The kernel forgets the signal whenever ids or capabilities change. */
-static int keep_death_signal(int number, struct initsync_error *reterr) {
-        return prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) < 0 ? fault_call(reterr, -errno, "prctl", NULL) : 0;
+/* What the kernel forgets whenever ids or capabilities change; whom it lets trace us then is up to fs.suid_dumpable. */
+struct forgotten {
+        int signal;     /* at the parent's death */
+        bool hidden;    /* as dumpable_end() leaves us */
+};
+
+static struct forgotten remember(void) {
+        struct forgotten forgotten = { .hidden = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 };
+
+        prctl(PR_GET_PDEATHSIG, &forgotten.signal, 0, 0, 0);
+        return forgotten;
+}
+
+static int remind(const struct forgotten *forgotten, struct initsync_error *reterr) {
+        if (forgotten->hidden && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return fault_call(reterr, -errno, "prctl", "PR_SET_DUMPABLE");
+        return prctl(PR_SET_PDEATHSIG, forgotten->signal, 0, 0, 0) < 0 ? fault_call(reterr, -errno, "prctl", NULL) : 0;
 }
 
 static int set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups, struct initsync_error *reterr) {
@@ -40,9 +54,9 @@ static int set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t n_groups, s
 }
 
 int privileges_root(struct initsync_error *reterr) {
-        int r, number = 0;
+        const struct forgotten forgotten = remember();
+        int r;
 
-        prctl(PR_GET_PDEATHSIG, &number, 0, 0, 0);
         if (setgroups(0, NULL) < 0 && errno != EPERM)
                 return fault_call(reterr, -errno, "setgroups", NULL);
         if (setresgid(0, 0, 0) < 0)
@@ -50,7 +64,7 @@ int privileges_root(struct initsync_error *reterr) {
         else if (setresuid(0, 0, 0) < 0)
                 r = fault_call(reterr, -errno, "setresuid", "config.json: linux.uidMappings");
         else
-                r = keep_death_signal(number, reterr);
+                r = remind(&forgotten, reterr);
         return r;
 }
 
@@ -161,15 +175,15 @@ int privileges_new_keyring(struct initsync_error *reterr) {
 }
 
 int privileges_enter(const struct process *process, uint64_t still, int lifeline, struct initsync_error *reterr) {
-        int r, number = 0;
+        const struct forgotten forgotten = remember();
+        int r;
 
-        prctl(PR_GET_PDEATHSIG, &number, 0, 0, 0);
         if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return fault_call(reterr, -errno, "prctl", "config.json: process.noNewPrivileges");
         r = enter(process, still, reterr);
         if (r == 0)
-                r = keep_death_signal(number, reterr);
-        if (r == 0 && number && orphaned(lifeline))
+                r = remind(&forgotten, reterr);
+        if (r == 0 && forgotten.signal && orphaned(lifeline))
                 r = fault(reterr, -ECONNRESET, "the parent died");
         return r;
 }
