@@ -423,7 +423,7 @@ static void get_once(void) {
 }
 
 static void test_got_once(void **state) {
-        int pid, status;
+        int pid, status = -1;
 
         (void)state;
         fflush(NULL);
