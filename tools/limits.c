@@ -33,7 +33,7 @@ enum { N_KNOWN = sizeof(known) / sizeof(known[0]) };
 static int read_limit(struct limits *limits, const struct node *entry, struct initsync_error *reterr) {
         struct limit *limit = &limits->limits[limits->n_limits];
         struct node type;
-        uint64_t soft, hard;
+        uint64_t soft = 0, hard = 0;
         size_t i, k;
         int r;
 

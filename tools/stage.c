@@ -163,7 +163,7 @@ int stage_set(int tree, bool recursive, const struct mount_attributes *attr, con
 }
 
 int stage_reconfigure(int tree, const char *const *data, size_t n, const char *path, struct initsync_error *reterr) {
-        char text[DATA_MAX + 1];
+        char text[DATA_MAX + 1] = "";
         unsigned long flags;
         uint64_t has = 0;
         int r;

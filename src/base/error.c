@@ -146,10 +146,12 @@ size_t text_utf8(const unsigned char *s, size_t n) {
         return need;
 }
 
-static int is_escape(const char *s, size_t n) {
-        static const char hex[] = "0123456789abcdef";
+static int is_hex(char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
 
-        return n >= 4 && s[0] == '\\' && s[1] == 'x' && memchr(hex, s[2], 16) && memchr(hex, s[3], 16);
+static int is_escape(const char *s, size_t n) {
+        return n >= 4 && s[0] == '\\' && s[1] == 'x' && is_hex(s[2]) && is_hex(s[3]);
 }
 
 size_t text_cut(const char *s, size_t n, size_t at) {
