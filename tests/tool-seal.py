@@ -99,7 +99,7 @@ def configuration(place, *args, namespaces=("mount", "pid"), env=(), **changes):
     place.file("bundle/rootfs/own/scratch")
     place.file("bundle/rootfs/dev/null")        # for a shell that starts something in the background
     if os.path.exists(HOSTILE):
-        shutil.copy(HOSTILE, own)
+        tool.install(HOSTILE, own + "/hostile")
     place.file("bundle/rootfs/proc/")
     config = place.config(entries=[PROC], **changes)
     sets = dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES)
@@ -362,7 +362,7 @@ def from_image(place, program, **changes):
     preload(place)
     for name in os.listdir(place.path + "/bin"):
         if name.startswith("libinitsync"):
-            shutil.copy(place.path + "/bin/" + name, own)
+            tool.install(place.path + "/bin/" + name, own + "/" + name)
     env = ["LD_PRELOAD=/own/preloaded.so", "LD_LIBRARY_PATH=/own", "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0"]
     return configuration(place, program, env=env, **changes)
 

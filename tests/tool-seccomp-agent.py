@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 import signal
 import socket
 import sys
@@ -42,7 +41,7 @@ def configuration(place, seccomp, *calls, **process):
     if not os.path.exists(CALLS):
         raise Skip("tests/support/calls is not built")
     config = container.configure(place, "", [container.PROC])
-    shutil.copy(CALLS, os.path.join(place.rootfs, "bin", "calls"))
+    tool.install(CALLS, os.path.join(place.rootfs, "bin", "calls"))
     place.file("bundle/rootfs/tmp/")
     config["process"].update(process, args=["/bin/calls", *calls])
     config["linux"]["seccomp"] = seccomp
@@ -206,7 +205,7 @@ def alone(place):
         for name in ("agent", None):
             with Agent(place, go_on, "agent%d" % time.monotonic_ns()) as served:
                 config = configuration(place, profile(served.path) if name else None)
-                shutil.copy(container.PROBE, os.path.join(place.rootfs, "bin", "probe"))
+                tool.install(container.PROBE, os.path.join(place.rootfs, "bin", "probe"))
                 config["process"]["args"] = ["/bin/sh", "-c", "echo /proc/[0-9]*; exec probe descriptors signals"]
                 result = tool.run("run", "--bundle", place.write(config), *options, "test") if tool.ROOT else None
                 need_root("start containers")

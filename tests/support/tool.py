@@ -132,15 +132,19 @@ if os.path.dirname(TOOL) == os.path.join(BUILD, ".libs"):
 DYNAMIC = find_program(os.path.join(BUILD, "tests", "support"), "syncdemo-dynamic")
 
 
+def install(path, target):
+    """A copy in the place of an earlier one, which somebody may still execute."""
+    shutil.copy(path, target + ".new")
+    os.rename(target + ".new", target)
+
+
 def copy_tool(place, dynamic=False):
     """A copy where every user can get at it, and the environment that it needs; on demand one that loads libraries."""
     copy, libs = place.file("bin/"), os.path.join(BUILD, ".libs")
     files = {"syncdemo": DYNAMIC if dynamic and os.path.exists(DYNAMIC) else TOOL}
     files.update({name: os.path.join(libs, name) for name in os.listdir(libs) if name.startswith("libinitsync.so")})
     for name, path in files.items():
-        # In the place of an earlier one, which somebody may still execute.
-        shutil.copy(path, copy + "new")
-        os.rename(copy + "new", os.path.join(copy, name))
+        install(path, os.path.join(copy, name))
     return os.path.join(copy, "syncdemo"), dict(os.environ, LD_LIBRARY_PATH=copy)
 
 
