@@ -73,10 +73,11 @@ class Stage:
             for library in needed_by(path):
                 self.file(library)
 
-    def tree(self, path, left_out):
-        """A directory but for what matches, at its own place, with the libraries of what is in it."""
-        to = self.inside(path)
-        shutil.copytree(path, to, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left_out))
+    def tree(self, path, left_out, but=None):
+        """A directory but for what matches, and for the directory @but, at its own place, with the libraries of what is in it."""
+        to, matching = self.inside(path), shutil.ignore_patterns(*left_out)
+        shutil.copytree(path, to, symlinks=True, dirs_exist_ok=True, ignore=lambda folder, names: matching(folder, names) | {
+            name for name in names if os.path.join(folder, name) == but})
         for folder, _, names in os.walk(to):
             for name in names:
                 if os.access(os.path.join(folder, name), os.X_OK) or ".so" in name:
@@ -115,8 +116,10 @@ def make_disk(path, scratch, source, build, tests):
     os.makedirs(root)
     stage = Stage(root)
     stage_system(stage)
-    stage.tree(source, NOT_OF_THE_BUILD)
-    stage.tree(build, NOT_OF_THE_BUILD)
+    # One is often inside the other, or the same.
+    stage.tree(source, NOT_OF_THE_BUILD, but=build)
+    if build != source:
+        stage.tree(build, NOT_OF_THE_BUILD, but=source)
     shutil.copy(os.path.join(HERE, "guest.sh"), stage.inside("/guest.sh"))
     stage.text("/tests", "".join(line + "\n" for line in tests))
     stage.text("/environment", "top_srcdir='%s'\ntop_builddir='%s'\nPYTHON3='%s'\n" % (source, build, PYTHON))
