@@ -23,7 +23,7 @@
 #define CONFIG PLACE "/dir/config"
 #define MISSING PLACE "/dir/missing"
 #define ROOTFS PLACE "/rootfs"
-#define TREE PLACE "/tree"      /* with a tmpfs of the runtime's on "honest" */
+#define TREE PLACE "/tree"      /* with a file system of the runtime's on "honest" */
 #define ALL (INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE)
 
 static const struct initsync_idmap map[] = { { 0, 100000, 65536 } };
@@ -250,7 +250,7 @@ static int prepare(void) {
         for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
                 if (mkdir(dirs[i], 0755) < 0)
                         return 0;
-        if (mount("none", TREE "/honest", "tmpfs", 0, NULL) < 0 || touch(TREE "/honest/file", 0600) < 0 ||
+        if (scratch_mount(TREE "/honest") < 0 || touch(TREE "/honest/file", 0600) < 0 ||
             touch(ROOTFS "/volume/inside", 0600) < 0)
                 return 0;
         return touch(SECRET "/shadow", 0600) == 0 && touch(CONFIG, 0644) == 0 && touch(VOLUME "/harmless", 0644) == 0 &&
