@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include "kernel/syscalls.h"
 #include "support/deny.h"
@@ -363,6 +364,14 @@ static void upper_and_work_apart(void) {
         refused(&overlay, -ENOENT, "openat2", "/fs/work");
 }
 
+static int linux_is_at_least(int major, int minor) {
+        struct utsname name;
+        int has[2];
+
+        assert(uname(&name) == 0 && sscanf(name.release, "%d.%d", &has[0], &has[1]) == 2);
+        return has[0] > major || (has[0] == major && has[1] >= minor);
+}
+
 static void bad_layers(void) {
         struct initsync_overlay overlay;
 
@@ -382,7 +391,7 @@ static void bad_layers(void) {
         overlay.options = (const char *[]){ "no_such_option" };
         overlay.n_options = 1;
         /* mount(2), which is in its place on older kernels than Linux 6.5, does not say which. */
-        if (initsync_feature("statmount") == 1)
+        if (linux_is_at_least(6, 5))
                 refused(&overlay, -EINVAL, "fsconfig", "no_such_option");
         else
                 refused(&overlay, -EINVAL, "mount", "overlay: mount: ");

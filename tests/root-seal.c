@@ -240,6 +240,8 @@ static void with_noexec(void) {
 static void memfd_noexec(void) {
         if (access("/proc/sys/vm/memfd_noexec", F_OK) < 0)
                 forked_skip("no vm.memfd_noexec before Linux 6.3");
+        if (initsync_feature("memfd_exec") == 0)
+                forked_skip("no MFD_EXEC before Linux 6.3");
         in_pid_namespace(with_noexec);
 }
 

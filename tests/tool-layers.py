@@ -396,7 +396,7 @@ def refused(place):
             ({"upper": "/does/not/exist"}, ["annotations.org.libinitsync.rootfs: overlay: ", "/does/not/exist"]),
             # mount(2), which is in the place of fsconfig(2) before Linux 6.5, does not say which.
             ({"options": "no_such=1"}, ["annotations.org.libinitsync.rootfs: overlay: ",
-                                        "no_such" if tool.feature("statmount") else "mount: Invalid argument"]),
+                                        "no_such" if tool.linux_is_at_least(6, 5) else "mount: Invalid argument"]),
             ({"options": "lowerdir=/"}, ["annotations.org.libinitsync.rootfs: overlay: options[0]"]),
             ({"options": "a,,b"}, ["annotations.org.libinitsync.rootfs.options: ", "without a name"]),
             ({"options": "xino=off", "lower": image.lower[1], "upper": None, "work": None},

@@ -61,6 +61,8 @@ def expect_reason(line, kind, at, what, userns, bind):
     if userns and bind == "bind" and what != "nothing":
         contains(line, "open_tree" if "open_tree " in line else "rbind only", at + "/source")
         contains(line, "must be cloned recursively" if "open_tree " in line else "others below")
+    elif not tool.feature("listmount") or not tool.feature("statmount"):
+        contains(line, "its file system, or one mounted below it, takes no id mapping")
     elif kind in sources.UNMAPPABLE:
         contains(line, "%s mounted at %s takes no id mapping" % (kind.lower(), at))
     else:
@@ -167,8 +169,7 @@ def blamed(place):
 def test_of(kind):
     def test(place):
         need_root("mount file systems")
-        release = os.uname().release.split(".")
-        if (int(release[0]), int(release[1])) < LEAST:
+        if not tool.linux_is_at_least(*LEAST):
             raise Skip("the document is of Linux %d.%d and later" % LEAST)
         box.fill(place)
         equal("\n".join([*rows(place, kind), layer_row(place, kind)]), "\n".join(documented()[kind]))

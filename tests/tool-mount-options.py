@@ -4,7 +4,6 @@ every option of the OCI specification's table, by what the kernel says of the mo
 
 Prints TAP.
 """
-import json
 import os
 import socket
 import sys
@@ -281,8 +280,7 @@ def mapped_copy_up(place):
 def mapped_again(place):
     """a source that is id-mapped already gets the container's map instead of its own, also below"""
     tool.need_idmap(place)
-    if not json.loads(tool.run("features").out)["features"]["open_tree_attr"]:
-        raise Skip("no open_tree_attr(2)")
+    tool.need_feature("open_tree_attr", "6.15")
     place.file("tree/file", "x", (7, 8))
     mapped = place.file("mapped/")
     result = tool.run("idmap", "--map-uids", "0:5000:100", "--map-gids", "0:6000:100", place.path + "/tree", mapped)

@@ -180,8 +180,8 @@ def held(pid, path):
 
 
 def best():
-    """The way of sealing where all is there: overlayfs takes layers by descriptor from Linux 6.15 on."""
-    return "overlay" if tool.feature("overlay_layer_fd") else "memfd"
+    """The way of sealing where all is there: overlayfs takes layers by descriptor from Linux 6.15 on, and statmount(2) tells one."""
+    return "overlay" if tool.feature("overlay_layer_fd") and tool.feature("statmount") else "memfd"
 
 
 def began(path):
@@ -446,6 +446,7 @@ def noexec(place):
     """vm.memfd_noexec, in a PID namespace where it is set"""
     if not os.path.exists("/proc/sys/vm/memfd_noexec"):
         raise Skip("no vm.memfd_noexec before Linux 6.3")
+    tool.need_feature("memfd_exec", "6.3")
     host = Host(place)
     config = place.write(shell(place, "echo started"))
     command = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", 'echo $0 >/proc/sys/vm/memfd_noexec && exec "$@"']

@@ -190,6 +190,10 @@ def feature(name):
     return False
 
 
+def linux_is_at_least(*release):
+    return tuple(int(number) for number in os.uname().release.split(".")[:2]) >= release
+
+
 def need_feature(name, release):
     if not feature(name):
         raise Skip("no %s before Linux %s" % (name, release))
