@@ -158,7 +158,13 @@ def from_the_parent(place):
     with scene(place):
         inside(place, Runtime("syncdemo"), layers)      # what overlayfs has as options depends on what is there already
         for calls in (("move_mount",), ("fspick",), ("mount_setattr",), ("move_mount", "fspick", "mount_setattr")):
-            equal((calls, compare(place, [layers], calls)), (calls, []))
+            needed = {"move_mount", "mount_setattr"}.intersection(calls)
+            if needed and not tool.feature("overlay_layer_fd"):
+                # Until Linux 6.15 layers have to have a place, which is in a mount namespace of their own.
+                fails(place, layers, calls, "annotations.org.libinitsync.rootfs: overlay: ", "not implemented",
+                      needed.pop() if len(needed) == 1 else "mount")
+            else:
+                equal((calls, compare(place, [layers], calls)), (calls, []))
         fails(place, layers, ("open_tree", "open_tree_attr"), "annotations.org.libinitsync.rootfs: overlay: ", "open_tree ",
               "not implemented")
         for name, where in (("network", "/sys: sysfs"), ("pid", "/proc: proc")):

@@ -166,14 +166,15 @@ def devices(place, entries=(PROC, DEV, PTS), **kwargs):
 @contextlib.contextmanager
 def over(path, kind, data=None):
     """A file system of the test's own at a place of the host's."""
+    there = False
     try:
         mount(kind, path, kind, data=data)
     except OSError as error:
-        if error.errno != errno.EBUSY:
+        there = error.errno == errno.EBUSY      # the one that would be mounted
+        if not there:
             raise
-        yield           # the one that would be mounted is there
-        return
     try:
         yield
     finally:
-        checked(libc.umount2(path.encode(), 2))
+        if not there:
+            checked(libc.umount2(path.encode(), 2))
