@@ -58,7 +58,9 @@ ROOT_TESTS = \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
 	tests/root-overlay \
+	tests/root-overlay-embedder \
 	tests/root-overlay-hung \
+	tests/root-overlay-refused \
 	tests/root-seal \
 	tests/root-session \
 	tests/root-session-many \
@@ -192,6 +194,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/handshake_child.h \
 	tests/support/joined.c \
 	tests/support/joined.h \
+	tests/support/layers.c \
+	tests/support/layers.h \
 	tests/support/left.c \
 	tests/support/left.h \
 	tests/support/loop.c \
