@@ -62,6 +62,8 @@ ROOT_TESTS = \
 	tests/root-overlay-hung \
 	tests/root-overlay-refused \
 	tests/root-seal \
+	tests/root-seal-kernel \
+	tests/root-seal-path \
 	tests/root-session \
 	tests/root-session-many \
 	tests/root-source \
@@ -215,6 +217,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/random.c \
 	tests/support/recording.c \
 	tests/support/recording.h \
+	tests/support/seal_task.c \
+	tests/support/seal_task.h \
 	tests/support/sealing.c \
 	tests/support/sealing.h \
 	tests/support/slowfs.c \

@@ -1,308 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Sealing by an overlay: where the executable is, or no longer is, what the kernel lacks, and what it costs. */
+/* Sealing: what counts as sealed and withstands attacks, and what an overlay costs. */
 #include "support/support.h"
 
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "exe/exe.h"
-#include "kernel/overlay.h"
-#include "support/deny.h"
+#include "kernel/syscalls.h"
 #include "support/file.h"
 #include "support/forked.h"
 #include "support/namespace.h"
 #include "support/process.h"
+#include "support/seal_task.h"
 #include "support/sealing.h"
-
-#define OWN "/proc/self/exe"
-#define SMALL 0L                /* as it is */
-#define LARGE (16L << 20)
-
-/* Executes the program at @path, to do what is called @task; it must end well. */
-static void execute(const char *path, const char *task) {
-        int status;
-        pid_t pid;
-
-        fflush(NULL);
-        pid = fork();
-        if (pid == 0) {
-                execl(path, path, "task", task, NULL);
-                _exit(127);
-        }
-        assert(pid > 0 && waitpid(pid, &status, 0) == pid);
-        if (status != 0)
-                fprintf(stderr, "%s: status 0x%x\n", task, (unsigned)status);
-        assert(status == 0);
-}
-
-static int has_overlay(void) {
-        /* It takes layers by descriptor, and can be seen to be one. */
-        return initsync_feature("overlay_layer_fd") == 1 && initsync_feature("statmount") == 1;
-}
-
-static void need_overlay(void) {
-        if (!has_overlay())
-                forked_skip("overlayfs takes no layers by descriptor before Linux 6.15");
-}
-
-/* Or, on an older kernel, is refused by the call that it needs. */
-static void works_by_overlay(const char *path) {
-        struct initsync_error error;
-
-        if (has_overlay()) {
-                seal_works(INITSYNC_SEAL_OVERLAY, path);
-                return;
-        }
-        assert(seal(INITSYNC_SEAL_OVERLAY, &error) < 0);
-        assert(strstr(error.text, "by an overlay: "));
-}
-
-/* ---- where the executable is ------------------------------------------------ */
-
-static void in_place(const char *path) {
-        int before = mount_count();
-
-        works_by_overlay(path);
-        seal_works(INITSYNC_SEAL_MEMFD, path);
-        seal_works(INITSYNC_SEAL_AUTO, path);
-        assert(mount_count() == before);
-}
-
-/* Names that a list of options would take apart, that look like another kernel's answer, and the longest. */
-static void names(void) {
-        static const char *const plain[] = { "a", "a:b,c\\d", "a (deleted)", "lowerdir+=x", " ", "\n" };
-        char longest[256];
-        size_t i;
-
-        for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-                execute(seal_copy(OWN, path_of("%s", plain[i]), SMALL), "in place");
-        memset(longest, 'x', 255);
-        longest[255] = '\0';
-        execute(seal_copy(OWN, path_of("%s", longest), SMALL), "in place");
-        execute(seal_copy(OWN, path_of("large"), LARGE), "in place");
-}
-
-static void stale(const char *call) {
-        seal_fails(INITSYNC_SEAL_OVERLAY, -ESTALE, call, "not the one at its path");
-        seal_works(INITSYNC_SEAL_AUTO, OWN);
-}
-
-static void is_deleted(const char *path) {
-        assert(unlink(path) == 0);
-        stale("statx");
-}
-
-static void is_replaced(const char *path) {
-        assert(rename(seal_copy(OWN, path_of("another"), SMALL), path) == 0);
-        stale("statx");
-}
-
-static void without_directory(const char *path) {
-        assert(unlink(path) == 0 && rmdir(path_of("dir")) == 0);
-        stale("open");
-}
-
-/* The overlay shows what is below the mount: another program. */
-static void is_mounted_over(const char *path) {
-        (void)path;
-        stale("statx");
-}
-
-static void moved_away(void) {
-        need_overlay();
-        execute(seal_copy(OWN, path_of("deleted"), SMALL), "is deleted");
-        execute(seal_copy(OWN, path_of("replaced"), SMALL), "is replaced");
-        make_dir(path_of("dir"));
-        execute(seal_copy(OWN, path_of("dir/below"), SMALL), "without directory");
-        seal_copy(OWN, path_of("above"), SMALL);
-        seal_copy(OWN, path_of("below"), SMALL);
-        assert(mount(path_of("above"), path_of("below"), NULL, MS_BIND, NULL) == 0);
-        execute(path_of("below"), "is mounted over");
-}
-
-/* A user namespace of one's own may look below no mount that was there before. */
-static void above_a_mount(const char *path) {
-        unsigned uid = geteuid(), gid = getegid();
-
-        seal_works(INITSYNC_SEAL_OVERLAY, path);
-        assert(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
-        namespace_map(uid, gid);
-        seal_fails(INITSYNC_SEAL_OVERLAY, -EINVAL, "fsconfig", "by an overlay: fsconfig: Invalid argument");
-        seal_works(INITSYNC_SEAL_AUTO, path);
-}
-
-static void submount(void) {
-        need_overlay();
-        seal_copy(OWN, path_of("program"), SMALL);
-        make_tmpfs(path_of("mounted"));
-        execute(path_of("program"), "above a mount");
-}
-
-static int on_tmpfs(const char *path) {
-        struct statfs fs;
-
-        return statfs(path, &fs) == 0 && fs.f_type == SYS_TMPFS_MAGIC;
-}
-
-static void is_unreadable(const char *path) {
-        namespace_ordinary();
-        seal_fails(INITSYNC_SEAL_MEMFD, -EACCES, "open", "in memory: open: Permission denied");
-        /* Only what is on a tmpfs can be a sealed copy in memory, and must be read to know. */
-        assert(initsync_exe_is_sealed() == (on_tmpfs(path) ? -EACCES : 0));
-}
-
-static void unreadable(void) {
-        assert(chmod(namespace_dir(), 0755) == 0);
-        assert(chmod(seal_copy(OWN, path_of("program"), SMALL), 0711) == 0);
-        execute(path_of("program"), "is unreadable");
-}
-
-/* ---- what the kernel lacks -------------------------------------------------- */
-
-static void no_overlay(int call, int arg, unsigned value, int code, const char *name) {
-        int status;
-        pid_t pid = process_fork();
-
-        if (pid == 0) {
-                if (arg < 0)
-                        deny_call(call, code);
-                else
-                        deny_call_if(call, arg, value, code);
-                seal_fails(INITSYNC_SEAL_OVERLAY, -code, name, strerror(code));
-                seal_works(INITSYNC_SEAL_AUTO, OWN);
-                _exit(0);
-        }
-        assert(waitpid(pid, &status, 0) == pid && status == 0);
-}
-
-static void lacks(void) {
-        no_overlay(NR_fsopen, -1, 0, ENOSYS, "fsopen");
-        no_overlay(NR_fsopen, -1, 0, EPERM, "fsopen");
-        no_overlay(NR_fsopen, -1, 0, ENODEV, "fsopen");
-        no_overlay(NR_fsconfig, 1, SYS_FSCONFIG_SET_FD, EOPNOTSUPP, "fsconfig");
-        no_overlay(NR_fsconfig, 1, SYS_FSCONFIG_SET_FD, EBADF, "fsconfig");
-        no_overlay(NR_fsconfig, 1, SYS_FSCONFIG_CMD_CREATE, EINVAL, "fsconfig");
-        no_overlay(NR_fsmount, -1, 0, EPERM, "fsmount");
-}
-
-/* What cannot be known to be sealed afterwards is not given out: it would be sealed again and again. */
-static void no_proof(void) {
-        need_overlay();
-        deny_call(NR_statmount, ENOSYS);
-        seal_fails(INITSYNC_SEAL_OVERLAY, -EIO, "", "does not prove to be sealed");
-        seal_works(INITSYNC_SEAL_AUTO, OWN);
-}
-
-static void in_pid_namespace(void (*body)(void)) {
-        int status;
-        pid_t pid;
-
-        fflush(NULL);
-        pid = fork();
-        if (pid == 0) {
-                /* Not in the test's own process: whatever it forks later would belong to a namespace that is dead. */
-                assert(unshare(CLONE_NEWPID) == 0);
-                pid = fork();
-                if (pid == 0) {
-                        body();
-                        _exit(0);
-                }
-                assert(pid > 0 && waitpid(pid, &status, 0) == pid);
-                _exit(status != 0);
-        }
-        assert(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
-}
-
-/* The sysctl is that of a pid namespace. */
-static void with_noexec(void) {
-        assert(mount("proc", "/proc", "proc", 0, NULL) == 0);
-        assert(file_write("/proc/sys/vm/memfd_noexec", "1") == 0);
-        seal_works(INITSYNC_SEAL_MEMFD, OWN);
-        assert(file_write("/proc/sys/vm/memfd_noexec", "2") == 0);
-        assert(initsync_feature("memfd_exec") == -EPERM);
-        seal_fails(INITSYNC_SEAL_MEMFD, -EACCES, "memfd_create", "in memory: memfd_create: executable memory is forbidden");
-        works_by_overlay(OWN);
-        if (has_overlay())
-                seal_works(INITSYNC_SEAL_AUTO, OWN);
-        else
-                seal_fails(INITSYNC_SEAL_AUTO, -EACCES, "memfd_create", "by an overlay: ");
-        deny_call(NR_fsopen, EPERM);
-        seal_fails(INITSYNC_SEAL_AUTO, -EACCES, "memfd_create",
-                   "by an overlay: fsopen: Operation not permitted; in memory: ");
-        assert(umount2("/proc", MNT_DETACH) == 0);
-}
-
-static void memfd_noexec(void) {
-        if (access("/proc/sys/vm/memfd_noexec", F_OK) < 0)
-                forked_skip("no vm.memfd_noexec before Linux 6.3");
-        if (initsync_feature("memfd_exec") == 0)
-                forked_skip("no MFD_EXEC before Linux 6.3");
-        in_pid_namespace(with_noexec);
-}
-
-/* ---- /proc ------------------------------------------------------------------ */
-
-static void no_proc(int code) {
-        seal_fails(INITSYNC_SEAL_AUTO, code, "open", "/proc/self/exe");
-        assert(initsync_exe_is_sealed() == code);
-}
-
-static void replaced_proc(void) {
-        assert(mount("tmpfs", "/proc", "tmpfs", 0, NULL) == 0);
-        make_dir("/proc/self");
-        assert(symlink("/bin/sh", "/proc/self/exe") == 0);
-        no_proc(-ENOSYS);
-}
-
-/* A directory of a true procfs. */
-static void part_of_proc(void) {
-        assert(mount("/proc/self/task", "/proc", NULL, MS_BIND, NULL) == 0);
-        no_proc(-ENOSYS);
-}
-
-static void covered_process(void) {
-        assert(mount("tmpfs", "/proc/self", "tmpfs", 0, NULL) == 0);
-        assert(symlink("/bin/sh", "/proc/self/exe") == 0);
-        no_proc(-EXDEV);
-}
-
-/* Which only the newer calls can do: they need not follow the link. */
-static void covered_link(void) {
-        int from = sys_open_tree(AT_FDCWD, "/bin/sh", SYS_OPEN_TREE_CLONE | SYS_OPEN_TREE_CLOEXEC);
-        int to = open("/proc/self/exe", O_PATH | O_NOFOLLOW | O_CLOEXEC), r;
-
-        assert(from >= 0 && to >= 0);
-        r = sys_move_mount(from, "", to, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH);
-        close(from);
-        close(to);
-        if (r < 0)
-                forked_skip("move_mount: %s: no mounts over links here", strerror(-r));
-        no_proc(-EXDEV);
-}
-
-/* Another pid namespace's procfs shows this process under another number, or not at all. */
-static void with_proc_of_parent(void) {
-        works_by_overlay(OWN);
-        seal_works(INITSYNC_SEAL_MEMFD, OWN);
-}
-
-static void proc_of_parent(void) {
-        in_pid_namespace(with_proc_of_parent);
-}
-
-static void mounts_proc(void) {
-        assert(mount("proc", "/proc", "proc", 0, NULL) == 0);
-}
-
-static void proc_of_child(void) {
-        in_pid_namespace(mounts_proc);
-        no_proc(-ENOSYS);
-}
 
 /* ---- what counts as sealed -------------------------------------------------- */
 
@@ -344,7 +55,7 @@ static void counts(void) {
         unsigned attribute;
         int mount_fd;
 
-        need_overlay();
+        seal_need_overlay();
         make_file(path_of("program"), geteuid());
         make_tmpfs(path_of("upper"));
         make_dir(path_of("upper/upper"));
@@ -388,13 +99,13 @@ static void attacked(enum initsync_seal how) {
         process_signal(pid, SIGKILL);
         assert(waitpid(pid, &status, 0) == pid);
         close(fd);
-        assert(seal_unchangeable(kept) >= 11 && seal_same(kept, OWN));
+        assert(seal_unchangeable(kept) >= 11 && seal_same(kept, SEAL_OWN));
         close(held);
 }
 
 static void attacks(const char *path) {
         (void)path;
-        if (has_overlay())
+        if (seal_has_overlay())
                 attacked(INITSYNC_SEAL_OVERLAY);
         attacked(INITSYNC_SEAL_MEMFD);
 }
@@ -404,7 +115,7 @@ static void attacks_work(void) {
         int status;
         pid_t pid;
 
-        execute(seal_copy(OWN, path_of("root-seal"), SMALL), "attacks");
+        seal_execute(seal_copy(SEAL_OWN, path_of("root-seal"), SEAL_SMALL), "attacks");
         pid = process_fork();
         if (pid == 0) {
                 assert(freopen("/dev/null", "w", stderr));
@@ -451,7 +162,7 @@ static void timed(const char *name, long *best) {
         char text[32];
         long time;
 
-        execute(path_of("%s", name), "is timed");
+        seal_execute(path_of("%s", name), "is timed");
         assert(file_read(path_of("%s.time", name), text, sizeof(text)) == 0);
         time = atol(text);
         if (*best == 0 || time < *best)
@@ -463,61 +174,33 @@ static void costs(void) {
         long small = 0, large = 0;
         int i;
 
-        need_overlay();
+        seal_need_overlay();
         make_file(path_of("small.time"), geteuid());
         make_file(path_of("large.time"), geteuid());
-        seal_copy(OWN, path_of("small"), SMALL);
-        seal_copy(OWN, path_of("large"), LARGE);
+        seal_copy(SEAL_OWN, path_of("small"), SEAL_SMALL);
+        seal_copy(SEAL_OWN, path_of("large"), SEAL_LARGE);
         for (i = 0; i < 10; i++) {
                 timed("small", &small);
                 timed("large", &large);
         }
-        printf("# an executable of %ld MiB: %ld us, the test itself: %ld us\n", LARGE >> 20, large / 1000, small / 1000);
+        printf("# an executable of %ld MiB: %ld us, the test itself: %ld us\n", SEAL_LARGE >> 20, large / 1000,
+               small / 1000);
         assert(large <= 20 * small);
 }
 
-static const struct {
-        const char *name;
-        void (*run)(const char *path);
-} tasks[] = {
-        { "in place", in_place },
-        { "is deleted", is_deleted },
-        { "is replaced", is_replaced },
-        { "without directory", without_directory },
-        { "is mounted over", is_mounted_over },
-        { "above a mount", above_a_mount },
-        { "is unreadable", is_unreadable },
+static const struct seal_task tasks[] = {
         { "attacks", attacks },
         { "is timed", is_timed },
 };
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                FORKED(names, 0),
-                FORKED(moved_away, 0),
-                FORKED(submount, 0),
-                FORKED(unreadable, FORKED_ROOT),
-                FORKED(lacks, 0),
-                FORKED(no_proof, 0),
-                FORKED(memfd_noexec, FORKED_ROOT),
-                FORKED(replaced_proc, FORKED_KEEPS),
-                FORKED(part_of_proc, FORKED_KEEPS),
-                FORKED(covered_process, FORKED_KEEPS),
-                FORKED(covered_link, FORKED_KEEPS),
-                FORKED(proc_of_parent, 0),
-                FORKED(proc_of_child, FORKED_KEEPS),
                 FORKED(counts, 0),
                 FORKED(attacks_work, 0),
                 FORKED(costs, 0),
         };
-        size_t i;
 
         seal_main(argc, argv);
-        for (i = 0; argc == 3 && i < sizeof(tasks) / sizeof(tasks[0]); i++) {
-                if (strcmp(argv[2], tasks[i].name) == 0) {
-                        tasks[i].run(argv[0]);
-                        exit(0);
-                }
-        }
-        return forked_main(argc, argv, "seal", tests, sizeof(tests) / sizeof(tests[0]));
+        seal_tasks(argc, argv, tasks, sizeof(tasks) / sizeof(tasks[0]));
+        return forked_main(argc, argv, "root-seal", tests, sizeof(tests) / sizeof(tests[0]));
 }

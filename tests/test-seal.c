@@ -20,7 +20,6 @@
 #include "support/supervised.h"
 
 #define ALL (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-#define OWN "/proc/self/exe"
 
 /* In a process of its own, which a filter or a limit does not outlive. */
 static void apart(void (*body)(void)) {
@@ -58,8 +57,8 @@ static void memory(void) {
         assert((seals & ALL) == ALL);
         assert(initsync_feature("memfd_exec") != 1 || (seals & SYS_F_SEAL_EXEC));
         close(fd);
-        seal_works(INITSYNC_SEAL_MEMFD, OWN);
-        seal_works(INITSYNC_SEAL_AUTO, OWN);
+        seal_works(INITSYNC_SEAL_MEMFD, SEAL_OWN);
+        seal_works(INITSYNC_SEAL_AUTO, SEAL_OWN);
 }
 APART(memory)
 
@@ -85,8 +84,8 @@ static void ordinary(void) {
         assert(initsync_feature("memfd_exec") != -EPERM);
         if (seal(INITSYNC_SEAL_MEMFD, &error) == -EACCES)
                 exit(fprintf(stderr, "%s\n", error.text) < 0);  /* the build directory is root's alone */
-        seal_works(INITSYNC_SEAL_MEMFD, OWN);
-        seal_works(INITSYNC_SEAL_AUTO, OWN);
+        seal_works(INITSYNC_SEAL_MEMFD, SEAL_OWN);
+        seal_works(INITSYNC_SEAL_AUTO, SEAL_OWN);
         seal_fails(INITSYNC_SEAL_OVERLAY, -EPERM, "fsopen", "by an overlay: fsopen: Operation not permitted");
 }
 APART(ordinary)
@@ -112,7 +111,7 @@ static void test_seals(void **state) {
                 close(fd);
         }
         assert_int_equal(pipe(pair), 0);
-        file = open(OWN, O_RDONLY | O_CLOEXEC);
+        file = open(SEAL_OWN, O_RDONLY | O_CLOEXEC);
         assert_int_equal(memfd_sealed(pair[0]), 0);
         assert_int_equal(memfd_sealed(file), 0);
         assert_int_equal(exe_sealed(file), 0);
@@ -127,13 +126,13 @@ static void test_seals(void **state) {
 static void no_mfd_exec(void) {
         deny_call_if(SYS_memfd_create, 1, MFD_CLOEXEC | MFD_ALLOW_SEALING | SYS_MFD_EXEC, EINVAL);
         deny_call_if(SYS_fcntl, 2, ALL | SYS_F_SEAL_EXEC, EINVAL);
-        seal_works(INITSYNC_SEAL_MEMFD, OWN);
+        seal_works(INITSYNC_SEAL_MEMFD, SEAL_OWN);
 }
 APART(no_mfd_exec)
 
 static void no_sendfile(void) {
         deny_call(SYS_sendfile, ENOSYS);
-        seal_works(INITSYNC_SEAL_MEMFD, OWN);
+        seal_works(INITSYNC_SEAL_MEMFD, SEAL_OWN);
 }
 APART(no_sendfile)
 

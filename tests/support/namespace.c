@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include "file.h"
 #include "loop.h"
 #include "namespace.h"
@@ -44,6 +45,26 @@ void namespace_again(void) {
         assert(unshare(CLONE_NEWNS) == 0);
         assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
         assert(scratch_mount(namespace_dir()) == 0);
+}
+
+void namespace_pids(void (*body)(void)) {
+        int status;
+        pid_t pid;
+
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+                /* Not in the test's own process: whatever it forks later would belong to a namespace that is dead. */
+                assert(unshare(CLONE_NEWPID) == 0);
+                pid = fork();
+                if (pid == 0) {
+                        body();
+                        _exit(0);
+                }
+                assert(pid > 0 && waitpid(pid, &status, 0) == pid);
+                _exit(status != 0);
+        }
+        assert(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
 }
 
 void namespace_ordinary(void) {

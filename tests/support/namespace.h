@@ -22,6 +22,9 @@ int namespace_root(void);
 /** namespace_map() - after unshare(CLONE_NEWUSER): @uid and @gid, those from before, are 0 inside */
 void namespace_map(unsigned uid, unsigned gid);
 
+/** namespace_pids() - run @body, which must end well, in a process of a new pid namespace, with the old one's /proc */
+void namespace_pids(void (*body)(void));
+
 /** namespace_ordinary() - root becomes an ordinary user of this uid and gid, for good */
 #define NAMESPACE_ORDINARY 65533
 void namespace_ordinary(void);

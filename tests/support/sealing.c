@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include "forked.h"
 #include "kernel/syscalls.h"
 #include "sealing.h"
 
@@ -170,4 +171,25 @@ void seal_main(int argc, char **argv) {
                 _exit(initsync_exe_is_sealed() == 1 ? SEALED : 1);
         if (argc == 2 && strcmp(argv[1], "pause") == 0)
                 pause();
+}
+
+int seal_has_overlay(void) {
+        /* It takes layers by descriptor, and can be seen to be one. */
+        return initsync_feature("overlay_layer_fd") == 1 && initsync_feature("statmount") == 1;
+}
+
+void seal_need_overlay(void) {
+        if (!seal_has_overlay())
+                forked_skip("overlayfs takes no layers by descriptor before Linux 6.15");
+}
+
+void seal_works_by_overlay(const char *path) {
+        struct initsync_error error;
+
+        if (seal_has_overlay()) {
+                seal_works(INITSYNC_SEAL_OVERLAY, path);
+                return;
+        }
+        assert(seal(INITSYNC_SEAL_OVERLAY, &error) < 0);
+        assert(strstr(error.text, "by an overlay: "));
 }

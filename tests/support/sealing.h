@@ -6,6 +6,12 @@
 
 #include <initsync.h>
 
+#define SEAL_OWN "/proc/self/exe"
+
+/* Sizes for seal_copy(): as it is, and one that takes a while to copy. */
+#define SEAL_SMALL 0L
+#define SEAL_LARGE (16L << 20)
+
 /** seal() - initsync_exe_seal(), with all that holds for its results in general; a descriptor or a negative errno */
 int seal(enum initsync_seal how, struct initsync_error *reterr);
 
@@ -29,6 +35,15 @@ const char *seal_copy(const char *from, const char *to, long size);
 
 /** seal_exec() - execute @fd in a child with these arguments (NULL-terminated); its wait status */
 int seal_exec(int fd, char *const *argv);
+
+/** seal_has_overlay() - can this kernel seal by an overlay */
+int seal_has_overlay(void);
+
+/** seal_need_overlay() - skip a forked test where it cannot */
+void seal_need_overlay(void);
+
+/** seal_works_by_overlay() - or, on an older kernel, is refused by the call that it needs */
+void seal_works_by_overlay(const char *path);
 
 /**
  * seal_main() - at the start of main(): the program was executed by seal_works(): says by its exit status that it is sealed
