@@ -23,6 +23,7 @@ UNIT_TESTS = \
 	tests/test-path \
 	tests/test-policy \
 	tests/test-reader \
+	tests/test-reader-values \
 	tests/test-refused \
 	tests/test-relay \
 	tests/test-replay \
@@ -180,6 +181,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/bytes.h \
 	tests/support/deny.c \
 	tests/support/deny.h \
+	tests/support/document.h \
 	tests/support/duo.c \
 	tests/support/duo.h \
 	tests/support/file.c \

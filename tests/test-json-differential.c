@@ -241,8 +241,9 @@ static void test_json_c(void **state) {
 }
 
 /*
- * Half a pair json-c makes other things of than Go (tests/test-reader looks at these), and it takes a whole pair for half of
- * one where the code point's low 16 bits are those of a surrogate, U+1D827 for one. So the penguin's is the only pair compared.
+ * Half a pair json-c makes other things of than Go (tests/test-reader-values looks at these), and it takes a whole pair for
+ * half of one where the code point's low 16 bits are those of a surrogate, U+1D827 for one. So the penguin's is the only pair
+ * compared.
  */
 static int has_odd_surrogate(size_t i) {
         size_t k;
