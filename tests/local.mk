@@ -37,6 +37,7 @@ UNIT_TESTS = \
 	tests/test-session-hostile \
 	tests/test-session-later \
 	tests/test-session-limits \
+	tests/test-session-listener \
 	tests/test-session-loop \
 	tests/test-session-meanwhile \
 	tests/test-session-ok \
