@@ -168,7 +168,8 @@ tests_support_hostile_LDADD =
 tests_support_calls_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_calls_LDFLAGS = -all-static
 tests_support_calls_LDADD =
-tests_support_probe_SOURCES = tests/support/probe.c tests/support/probe.h tests/support/probe_path.c tests/support/probe_task.c
+tests_support_probe_SOURCES = tests/support/probe.c tests/support/probe.h tests/support/probe_credentials.c \
+	tests/support/probe_namespace.c tests/support/probe_path.c tests/support/probe_resources.c tests/support/probe_task.c
 tests_support_probe_CPPFLAGS = $(FEATURE_CPPFLAGS) -I$(top_srcdir)/tests
 tests_support_probe_CFLAGS = $(WARN_CFLAGS) $(CODE_CFLAGS)
 tests_support_probe_LDFLAGS = -all-static

@@ -1,16 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 #include <linux/keyctl.h>
 #include "support/probe.h"
+
+void put_ids(void) {
+        printf("{\"pid\": %d, \"ppid\": %d, \"pgid\": %d, \"sid\": %d}", getpid(), getppid(), getpgrp(), getsid(0));
+}
+
+void put_cwd(void) {
+        char path[4096];
+
+        /* The system call itself: the C library hides a directory outside of the root. */
+        if (syscall(SYS_getcwd, path, sizeof(path)) < 0)
+                put_error("getcwd");
+        else
+                put_string(path);
+}
+
+void put_umask(void) {
+        mode_t mask = umask(0);
+
+        printf("%u", (unsigned)mask);
+        umask(mask);
+}
+
+/* Numbers of the signals that are blocked and ignored. */
+void put_signals(void) {
+        const char *comma = "";
+        struct sigaction action;
+        sigset_t blocked;
+        int i;
+
+        sigprocmask(SIG_SETMASK, NULL, &blocked);
+        printf("{\"blocked\": [");
+        for (i = 1; i < 65; i++) {
+                if (sigismember(&blocked, i) == 1) {
+                        printf("%s%d", comma, i);
+                        comma = ", ";
+                }
+        }
+        printf("], \"ignored\": [");
+        for (i = 1, comma = ""; i < 65; i++) {
+                if (sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN) {
+                        printf("%s%d", comma, i);
+                        comma = ", ";
+                }
+        }
+        printf("]}");
+}
+
+void put_pdeathsig(void) {
+        int number = 0;
+
+        prctl(PR_GET_PDEATHSIG, &number);
+        printf("%d", number);
+}
+
+/* Number and target of each descriptor; without /proc the target is "". */
+void put_descriptors(void) {
+        char link[64], target[4096];
+        const char *comma = "";
+        ssize_t n;
+        int fd;
+
+        putchar('{');
+        for (fd = 0; fd < 4096; fd++) {
+                if (fcntl(fd, F_GETFD) < 0)
+                        continue;
+                snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+                n = readlink(link, target, sizeof(target) - 1);
+                target[n < 0 ? 0 : n] = '\0';
+                printf("%s\"%d\": ", comma, fd);
+                put_string(target);
+                comma = ", ";
+        }
+        putchar('}');
+}
 
 /* Its mode and how many filters, and what a filter of ours lets through: the error of a call that does nothing. */
 void put_seccomp(void) {
