@@ -75,8 +75,10 @@ ROOT_TESTS = \
 	tests/root-storm \
 	tests/root-userns \
 	tests/root-userns-cache \
+	tests/root-userns-embedder \
 	tests/root-userns-outside \
-	tests/root-userns-race
+	tests/root-userns-race \
+	tests/root-userns-refused
 
 # What fails, dies and is in the way: each runs a share of what it could, and all of it with INITSYNC_LONG=1.
 FAULT_TESTS = \
@@ -236,7 +238,9 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/supervised.c \
 	tests/support/supervised.h \
 	tests/support/support.c \
-	tests/support/support.h
+	tests/support/support.h \
+	tests/support/userns.c \
+	tests/support/userns.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 LDADD = tests/support/libsupport.la libcore.la $(CMOCKA_LIBS)
 
