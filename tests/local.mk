@@ -55,6 +55,7 @@ ROOT_TESTS = \
 	tests/root-attach \
 	tests/root-broker \
 	tests/root-broker-death \
+	tests/root-broker-hung \
 	tests/root-broker-path \
 	tests/root-console \
 	tests/root-fuse-descriptor \
@@ -188,6 +189,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/document.h \
 	tests/support/duo.c \
 	tests/support/duo.h \
+	tests/support/embedder.c \
+	tests/support/embedder.h \
 	tests/support/file.c \
 	tests/support/file.h \
 	tests/support/filter.c \

@@ -35,11 +35,15 @@ int joined_child(void (*prepare)(void), int *ret_pidfd) {
         return pid;
 }
 
+int joined_join(struct joined *joined) {
+        broker_init(&joined->broker);
+        return broker_start(&joined->broker, joined->sockets[0], joined->pidfd, JOINED_ANSWER, strlen(JOINED_ANSWER));
+}
+
 void joined_start(struct joined *joined, void (*prepare)(void)) {
         joined->child = joined_child(prepare, &joined->pidfd);
         socket_pair(joined->sockets);
-        broker_init(&joined->broker);
-        assert(broker_start(&joined->broker, joined->sockets[0], joined->pidfd, JOINED_ANSWER, strlen(JOINED_ANSWER)) == 0);
+        assert(joined_join(joined) == 0);
 }
 
 void joined_stop(struct joined *joined, int timeout_ms) {

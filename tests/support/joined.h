@@ -17,6 +17,9 @@ struct joined {
 /** joined_child() - a process that has made @prepare in an empty namespace_dir() of its own, and then waits; dies with us */
 int joined_child(void (*prepare)(void), int *ret_pidfd);
 
+/** joined_join() - the task alone, of a child and sockets that are there; what broker_start() returned */
+int joined_join(struct joined *joined);
+
 /** joined_start() - child, sockets, task */
 void joined_start(struct joined *joined, void (*prepare)(void));
 
