@@ -40,6 +40,7 @@ UNIT_TESTS = \
 	tests/test-session-listener \
 	tests/test-session-loop \
 	tests/test-session-meanwhile \
+	tests/test-session-no-sender \
 	tests/test-session-ok \
 	tests/test-session-order \
 	tests/test-session-rules \
@@ -230,6 +231,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/seal_task.h \
 	tests/support/sealing.c \
 	tests/support/sealing.h \
+	tests/support/sender.c \
+	tests/support/sender.h \
 	tests/support/slowfs.c \
 	tests/support/slowfs.h \
 	tests/support/socket.c \
