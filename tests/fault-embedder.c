@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* A process that makes life hard for a library in it: whole conversations all the same. */
 #include "support/support.h"
-#include "support/handshake_child.h"
+#include "support/converse.h"
 #include "support/nursery.h"
-#include "support/oracle.h"
+#include "support/handshake_child.h"
 #include "support/process.h"
 
 #include <dirent.h>
@@ -10,49 +11,19 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-
-/* A process that makes life hard for a library in it: whole conversations all the same, or an error that says why not. */
 
 #define DISTURBERS 64
 #define SESSIONS 16             /* at once */
 #define ROUNDS 8                /* of each */
-
-static const unsigned kinds[] = { 0, HANDSHAKE_BY_FD | HANDSHAKE_TRACE, HANDSHAKE_CHILD_FAILS, HANDSHAKE_HOOKS_FAIL };
-static const int results[] = { 0, 0, -EREMOTEIO, -EIO };
-#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
-static int is_long(void) {
-        return getenv("INITSYNC_LONG") != NULL;
-}
-
-/* One conversation in this process; what is wrong with it is told. @any: it may fail, in order. */
-static int converse(struct handshake *handshake, size_t kind, int any) {
-        char text[1024];
-        int wrong, tries = 0;
-
-        do {
-                memset(handshake, 0, sizeof(*handshake));
-                handshake->flags = kinds[kind];
-                handshake_run(handshake);
-                wrong = handshake_judge(handshake, text, sizeof(text));
-        } while (!wrong && !any && handshake_busy(handshake) && ++tries < 50);
-        if (!any && handshake->parent.result != results[kind])
-                wrong++;
-        if (wrong)
-                printf("# %s%d (%s), %d (%s)\n", text, handshake->parent.result, handshake->parent.error.text,
-                       handshake->child.result, handshake->child.error.text);
-        return wrong;
-}
 
 static int converse_in(struct handshake *handshake, int rounds) {
         int wrong = 0, i;
         size_t kind;
 
         for (i = 0; i < rounds; i++)
-                for (kind = 0; kind < KINDS; kind++)
+                for (kind = 0; kind < CONVERSE_KINDS; kind++)
                         wrong += converse(handshake, kind, 0);
         return wrong;
 }
@@ -63,29 +34,6 @@ static int converse_all(int rounds) {
 
         munmap(handshake, sizeof(*handshake));
         return wrong;
-}
-
-/* A body has a process to itself; its result is how much went wrong. */
-static void in_process(int (*body)(void)) {
-        static struct oracle before;
-        static char left[4096];
-        int pid, status, wrong;
-
-        fflush(NULL);
-        pid = process_copy();
-        if (pid == 0) {
-                alarm(is_long() ? 500 : 240);
-                oracle_group();
-                oracle_take(&before);
-                wrong = body();
-                if (oracle_check(&before, left, sizeof(left)))
-                        wrong += printf("# %s", left);
-                fflush(NULL);
-                _exit(wrong != 0);
-        }
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_int_equal(oracle_group_left(pid), 0);
-        assert_int_equal(status, 0);
 }
 
 static int body_ignored(void) {
@@ -180,7 +128,7 @@ static int body_signals(void) {
         stormed = getpid();
         handshake_in_child = storm_in_child;
         assert(pthread_create(&thread, NULL, throw_signals, NULL) == 0);
-        wrong = converse_all(is_long() ? 2500 : 25);
+        wrong = converse_all(converse_long() ? 2500 : 25);
         __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
         pthread_join(thread, NULL);
         storm(0);
@@ -240,7 +188,7 @@ static int body_threads(void) {
                 nursery_open();
         for (i = 0; i < DISTURBERS; i++)
                 assert(pthread_create(&threads[i], NULL, allocate_and_spawn, NULL) == 0);
-        wrong = converse_in(handshake, is_long() ? 500 : 5);
+        wrong = converse_in(handshake, converse_long() ? 500 : 5);
         __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
         for (i = 0; i < DISTURBERS; i++)
                 pthread_join(threads[i], NULL);
@@ -262,8 +210,8 @@ static void *talk(void *arg) {
         struct session *session = arg;
         int i;
 
-        for (i = 0; i < ROUNDS * (is_long() ? 50 : 1); i++)
-                session->wrong += converse(session->handshake, (size_t)i % KINDS, 0);
+        for (i = 0; i < ROUNDS * (converse_long() ? 50 : 1); i++)
+                session->wrong += converse(session->handshake, (size_t)i % CONVERSE_KINDS, 0);
         return arg;
 }
 
@@ -288,121 +236,23 @@ static int body_sessions(void) {
         return sum;
 }
 
-/* One more descriptor each time, until all goes well. */
-static rlim_t limit;
-static int resource;
-
-static void set_limit(void) {
-        struct rlimit all;
-
-        assert(getrlimit((__rlimit_resource_t)resource, &all) == 0);
-        all.rlim_cur = limit;
-        assert(setrlimit((__rlimit_resource_t)resource, &all) == 0);
-}
-
-static void no_limit(void) {
-        struct rlimit all;
-
-        assert(getrlimit((__rlimit_resource_t)resource, &all) == 0);
-        all.rlim_cur = all.rlim_max;
-        assert(setrlimit((__rlimit_resource_t)resource, &all) == 0);
-}
-
-static int sweep_limit(rlim_t from, rlim_t step, int most, int in_child) {
-        struct handshake *handshake = handshake_new();
-        int wrong = 0, n, good = 0, bad = 0;
-
-        if (in_child)
-                handshake_in_child = set_limit;
-        else
-                handshake_in_parent = set_limit;
-        for (n = 0, limit = from; n < most && good < 3; n++, limit += step) {
-                wrong += converse(handshake, 0, 1);
-                no_limit();
-                if (handshake->parent.result == 0)
-                        good++;
-                else
-                        bad++;
-        }
-        handshake_in_child = handshake_in_parent = NULL;
-        munmap(handshake, sizeof(*handshake));
-        printf("# %d failed in order, %d went well\n", bad, good);
-        return wrong + (good == 0) + (bad == 0);
-}
-
-static int lowest_free(void) {
-        int fd = dup(0);
-
-        close(fd);
-        return fd;
-}
-
-static int body_descriptors(void) {
-        resource = RLIMIT_NOFILE;
-        return sweep_limit((rlim_t)lowest_free(), 1, 64, 0) + sweep_limit(4, 1, 64, 1);
-}
-
-static rlim_t in_use(void) {
-        unsigned long pages = 0;
-        FILE *file = fopen("/proc/self/statm", "re");
-
-        assert(file && fscanf(file, "%lu", &pages) == 1);
-        fclose(file);
-        return (rlim_t)pages * 4096;
-}
-
-static int body_memory(void) {
-        resource = RLIMIT_AS;
-        return sweep_limit(in_use() - 65536, 16384, 200, 0);
-}
-
-static void test_body(void **state) {
-        in_process((int (*)(void))*state);
-}
-
 static void test_threads(void **state) {
         if (SANITIZED_THREADS) {
                 printf("# skipped: ThreadSanitizer sees no bare close(2)\n");
                 skip();
         }
-        test_body(state);
-}
-
-static void test_memory(void **state) {
-        if (SANITIZED) {
-                printf("# skipped: sanitizers cannot live with RLIMIT_AS\n");
-                skip();
-        }
-        test_body(state);
+        converse_test(state);
 }
 
 #define THREADS(body) { #body, test_threads, NULL, NULL, (void *)body }
-#define BODY(body) { #body, test_body, NULL, NULL, (void *)body }
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                BODY(body_ignored), BODY(body_no_wait), THREADS(body_reaper), BODY(body_no_stdio), THREADS(body_signals),
-                THREADS(body_threads), THREADS(body_sessions), BODY(body_descriptors),
-                { "body_memory", test_memory, NULL, NULL, (void *)body_memory },
+                CONVERSE(body_ignored), CONVERSE(body_no_wait), THREADS(body_reaper), CONVERSE(body_no_stdio),
+                THREADS(body_signals), THREADS(body_threads), THREADS(body_sessions),
         };
-        char text[256];
-        int r;
 
         if (argc > 1 && strcmp(argv[1], "--descriptors") == 0)
                 return count_descriptors();
-        setvbuf(stdout, NULL, _IOLBF, 0);
-        if (!oracle_enter()) {
-                printf("1..0 # SKIP %s\n", oracle_why());
-                return 0;
-        }
-        handshake_patience = 100;       /* all of them want the processors at once; nothing here ends by a deadline */
-        oracle_adopt();
-        handshake_places(oracle_dir());
-        oracle_settle();
-        r = cmocka_run_group_tests(tests, NULL, NULL);
-        if (oracle_namespaces(text, sizeof(text))) {
-                printf("# %s", text);
-                return 1;
-        }
-        return r;
+        return converse_main("fault-embedder", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -88,6 +88,7 @@ FAULT_TESTS = \
 	tests/fault-embedder \
 	tests/fault-kernel \
 	tests/fault-kill \
+	tests/fault-limits \
 	tests/fault-memory
 
 SCRIPT_TESTS = \
@@ -185,6 +186,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/bare.h \
 	tests/support/bytes.c \
 	tests/support/bytes.h \
+	tests/support/converse.c \
+	tests/support/converse.h \
 	tests/support/deny.c \
 	tests/support/deny.h \
 	tests/support/document.h \
