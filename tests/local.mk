@@ -59,6 +59,7 @@ ROOT_TESTS = \
 	tests/root-broker-hung \
 	tests/root-broker-path \
 	tests/root-console \
+	tests/root-elsewhere \
 	tests/root-fuse-descriptor \
 	tests/root-hostile-view \
 	tests/root-overlay \

@@ -92,13 +92,14 @@ def other_file_systems(place):
     """a file system that takes no id map is named, also below the source"""
     need_idmap(place)
     # By its name from Linux 6.8 on.
-    name = "proc mounted at /proc" if tool.feature("statmount") else "/proc: its file system, or one mounted below it,"
+    named = tool.feature("statmount")
+    name = "proc mounted at /proc" if named else "/proc: its file system, or one mounted below it,"
     failed(*MAPS, "/proc", place.file("target/"), parts=(name + " takes no id mapping",))
     below = place.file("data/below/")
     mount("proc", below, "proc")
     try:
         failed("--recursive", *MAPS, place.data, place.file("target/"),
-               parts=("/below" if tool.feature("statmount") else "or one mounted below it", "takes no id mapping"))
+               parts=("/below" if named and tool.feature("listmount") else "or one mounted below it", "takes no id mapping"))
     finally:
         umount(below)
 

@@ -61,7 +61,7 @@ def expect_reason(line, kind, at, what, userns, bind):
     if userns and bind == "bind" and what != "nothing":
         contains(line, "open_tree" if "open_tree " in line else "rbind only", at + "/source")
         contains(line, "must be cloned recursively" if "open_tree " in line else "others below")
-    elif not tool.feature("listmount") or not tool.feature("statmount"):
+    elif not tool.feature("statmount" if kind in sources.UNMAPPABLE else "listmount") or not tool.feature("statmount"):
         contains(line, "its file system, or one mounted below it, takes no id mapping")
     elif kind in sources.UNMAPPABLE:
         contains(line, "%s mounted at %s takes no id mapping" % (kind.lower(), at))
@@ -153,6 +153,7 @@ def documented():
 def blamed(place):
     """a mount that refuses is named through another that does not"""
     tool.need_feature("statmount", "6.8")
+    tool.need_feature("listmount", "6.8")
     with sources.file_system(place, "tmpfs") as at:
         deeper = place.file("tmpfs/other/deeper/")
         for userns in (True, False):

@@ -10,16 +10,22 @@
 
 #define STACK 16384
 #define WAIT_MS 100
+#define AT 1024                 /* in the area, above what abandoned_add() writes there, below what the stack takes */
 
 void close_elsewhere(int fd) {
+        struct closer *closer;
         void *area = NULL;
         int task, r;
 
         if (fd < 0 || sys_mmap(STACK, MAP_PRIVATE | MAP_STACK, &area) < 0)
                 return;                 /* a descriptor left open is better than a runtime that hangs */
-        r = task_start(CLONE_FILES, area, STACK, closer_run, (void *)(long)fd, &task, NULL);
+        closer = (struct closer *)((char *)area + AT);
+        closer->fd = fd;
+        r = task_start(CLONE_FILES, area, STACK, closer_run, closer, &task, NULL);
         if (r >= 0 && !process_wait(task, WAIT_MS)) {
-                sys_pidfd_send_signal(task, SIGKILL);
+                /* On a busy machine it may still wait for a processor: then it is left to close what nobody else will. */
+                if (__atomic_load_n(&closer->begun, __ATOMIC_ACQUIRE))
+                        sys_pidfd_send_signal(task, SIGKILL);
                 abandoned_add(task, area, STACK, area);
                 return;
         }
