@@ -149,14 +149,42 @@ def without_proc(place):
     contains(one_line(result.err), "timeout of 1 s")
     equal(sleepers(number), [])
     victim = tool.start(["sleep", str(number)])
-    fake = place.file("fake/thread-self/children", "%d %d 1 -1 0 x " % (victim.pid, os.getpid()))
+    # Children of everybody, and so of whoever asks.
+    everybody = os.path.dirname(place.file("fake/everybody/children", "%d %d 1 -1 0 x " % (victim.pid, os.getpid())))
+    os.symlink(".", everybody + "/task")
+    fake = os.path.dirname(everybody)
+    for pid in range(victim.pid + 1, victim.pid + 5000):
+        os.symlink(".", "%s/%d" % (everybody, pid))
+        os.symlink("everybody", "%s/%d" % (fake, pid))
+    os.symlink("everybody", fake + "/thread-self")
     # Nor who is told to be a child of a child of its own.
     place.file("fake/%d/task/%d/children" % (victim.pid, victim.pid), "%d " % victim.pid)
-    config["mounts"] = [tool.bind(os.path.dirname(os.path.dirname(fake)), "/proc")]
+    config["mounts"] = [tool.bind(fake, "/proc")]
     contains(one_line(run(place, config).err), "timeout of 1 s")
     equal((sleepers(number), victim.poll()), ([victim.pid], None))
     victim.kill()
     victim.communicate()
+
+
+def silent_proc(place):
+    """a timeout where the hook has mounted a file server on /proc that never answers"""
+    need_container()
+    number = unique()
+    script = ("(setsid sh -c 'mkfifo $LOG/fifo; exec 7<>/dev/fuse; "
+              "mount -i -t fuse -o fd=7,rootmode=40000,user_id=0,group_id=0 none /proc; echo $? >$LOG/mounted; read x <>$LOG/fifo'"
+              " </dev/null >/dev/null 2>&1 &); exec sleep %d") % number
+    config = configuration(place, startContainer=[hook(place, "startContainer", script, timeout=1)])
+    config["linux"]["devices"] = [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o666}]
+    config["process"]["capabilities"] = {name: ["CAP_SYS_ADMIN"] for name in ("bounding", "permitted", "effective")}
+    place.file("bundle/rootfs/dev/null")
+    began = time.monotonic()
+    result = run(place, config)
+    took = time.monotonic() - began
+    contains(one_line(result.err), "hooks.startContainer[0]: ", "killed after its timeout of 1 s")
+    ok(1 <= took < 5, "it took %.1f s" % took)
+    equal(sleepers(number), [])
+    with open(place.rootfs + "/log/mounted", encoding="ascii") as file:
+        equal(file.read(), "0\n")
 
 
 def long_enough(place):
@@ -221,7 +249,7 @@ def ordinary_user(place):
             forget(place)
 
 
-TESTS = [exit_status, killed_by_signal, not_run, output, timeout, without_proc, long_enough, failed_tree, parent_alone,
+TESTS = [exit_status, killed_by_signal, not_run, output, timeout, without_proc, silent_proc, long_enough, failed_tree, parent_alone,
          ordinary_user]
 
 if __name__ == "__main__":

@@ -57,6 +57,18 @@ static int move_copy(const struct piece *piece) {
         return (int)r;
 }
 
+/*
+ * The process may have been started as the argument of another program, by the dynamic linker say: then that is its executable, and
+ * not what runs here.
+ */
+static int is_copy(int fd) {
+        char header[sizeof(ElfW(Ehdr)) + 32 * sizeof(ElfW(Phdr))];
+        size_t size = __ehdr_start.e_phoff + __ehdr_start.e_phnum * sizeof(ElfW(Phdr));
+
+        return size <= sizeof(header) && pread(fd, header, size, 0) == (ssize_t)size &&
+               memcmp(header, &__ehdr_start, size) == 0;
+}
+
 static int replace_pieces(int fd) {
         const ElfW(Phdr) *segment = (const void *)((const char *)&__ehdr_start + __ehdr_start.e_phoff);
         const ElfW(Phdr) *end = segment + __ehdr_start.e_phnum, *at;
@@ -124,7 +136,7 @@ int own_image_replace(int fd) {
         readable = open(path, O_RDONLY | O_CLOEXEC);
         if (readable < 0)
                 return -errno;
-        r = replace_pieces(readable);
+        r = is_copy(readable) ? replace_pieces(readable) : -ENOEXEC;
         if (r < 0)
                 return r;
         map.exe_fd = (uint32_t)readable;

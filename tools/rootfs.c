@@ -85,7 +85,10 @@ int rootfs_open(const char *path, int given, uint64_t propagation, int *ret_fd, 
 }
 
 void rootfs_undo(int root) {
-        if (fchdir(root) == 0)
+        _cleanup_fd_ int now = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        /* All that others have in this mount namespace may be mounted on it by then. */
+        if (now >= 0 && !rootfs_same(now, root) && fchdir(root) == 0)
                 umount2(".", MNT_DETACH);
 }
 
@@ -233,6 +236,15 @@ int rootfs_mount_point(int root, const char *path, bool directory, int *ret_fd, 
         return r;
 }
 
+static int detach(int old, struct initsync_error *reterr) {
+        if (fchdir(old) < 0)
+                return fault_call(reterr, -errno, "fchdir", "old root");
+        /* Unless it is a slave or private since rootfs_isolate(), the host would see this. */
+        if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+                return fault_call(reterr, -errno, "mount", "old root");
+        return umount2(".", MNT_DETACH) < 0 ? fault_call(reterr, -errno, "umount2", "old root") : 0;
+}
+
 int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_error *reterr) {
         const struct mount_attributes read_only = { .attr_set = MOUNT_ATTR_RDONLY };
         _cleanup_fd_ int old = -1;
@@ -251,13 +263,13 @@ int rootfs_pivot(int root, uint64_t propagation, bool readonly, struct initsync_
         r = kernel_pivot_root(".", ".");
         if (r < 0)
                 return fault_call(reterr, r, "pivot_root", "root file system");
-        if (fchdir(old) < 0)
-                return fault_call(reterr, -errno, "fchdir", "old root");
-        /* Unless it is a slave or private since rootfs_isolate(), the host would see this. */
-        if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-                return fault_call(reterr, -errno, "mount", "old root");
-        if (umount2(".", MNT_DETACH) < 0)
-                return fault_call(reterr, -errno, "umount2", "old root");
+        r = detach(old, reterr);
+        if (r < 0) {
+                /* In a mount namespace that exists, others have it for their root directory. */
+                if (fchdir(old) == 0)
+                        kernel_pivot_root(".", ".");
+                return r;
+        }
         if (chdir("/") < 0)
                 return fault_call(reterr, -errno, "chdir", "/");
         propagation &= MS_PRIVATE | MS_SHARED | MS_UNBINDABLE;

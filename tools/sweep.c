@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #include "sweep.h"
 
 #define ROUND_MS 5      /* a killed process that lasts longer is asked for again */
-#define LIST_MAX 1024   /* in one look */
+#define LIST_MAX 1024   /* in one look; that many numbers go through a pipe at once */
+#define LIST_MS 200     /* for a look where /proc may be a file server that never answers */
 #define REAP_MAX 4096   /* before the next look: there may be no end of them */
 
 /* Only a child that is not reaped yet has its number for certain; it may be a zombie. */
@@ -76,7 +78,7 @@ static void kill_grandchildren(pid_t child) {
         }
 }
 
-static bool kill_listed(bool believe) {
+static bool kill_listed(void) {
         pid_t list[LIST_MAX];
         size_t n, i;
 
@@ -85,10 +87,39 @@ static bool kill_listed(bool believe) {
         for (i = 0; i < n; i++) {
                 /* In this order: nobody sees a child of his being killed. */
                 kill_child(list[i]);
-                if (believe)
-                        kill_grandchildren(list[i]);
+                kill_grandchildren(list[i]);
         }
         return true;
+}
+
+/*
+ * Where /proc is the container's: another process looks, which can be killed while it waits for a file server, and of what is
+ * listed only children are killed. False: no answer in time.
+ */
+static bool kill_claimed(void) {
+        pid_t self = getpid(), list[LIST_MAX], looks;
+        ssize_t size = 0;
+        size_t n = 0, i;
+        int ends[2], r;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return false;
+        looks = fork();
+        if (looks == 0) {
+                if (list_children(self, list, &n) && n > 0)
+                        size = write(ends[1], list, n * sizeof(list[0]));
+                _exit(size < 0);
+        }
+        close(ends[1]);
+        r = looks < 0 ? 0 : poll(&(struct pollfd){ .fd = ends[0], .events = POLLIN }, 1, LIST_MS);
+        if (r > 0)
+                size = read(ends[0], list, sizeof(list));
+        close(ends[0]);
+        if (looks > 0)
+                kill(looks, SIGKILL);
+        for (i = 0; size > 0 && i < (size_t)size / sizeof(list[0]); i++)
+                kill_child(list[i]);
+        return r > 0;
 }
 
 /* Each process that /proc shows is asked for whether it is a child. */
@@ -107,7 +138,7 @@ static bool sweep_all(pid_t leader, int timeout_ms) {
         const struct timespec round = { .tv_nsec = ROUND_MS * 1000000L };
         int64_t end = clock_ms() + timeout_ms;
         const bool believe = leader == 0;
-        bool gone = false;
+        bool gone = false, claims = !believe;
         sigset_t set;
         pid_t pid;
         int n;
@@ -117,8 +148,9 @@ static bool sweep_all(pid_t leader, int timeout_ms) {
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
         while (clock_ms() < end) {
-                if (!kill_listed(believe) && believe)
+                if (believe && !kill_listed())
                         kill_found();
+                claims = claims && kill_claimed();
                 /* Their own children are ours from then on. */
                 for (n = 0; n < REAP_MAX && (pid = waitpid(-1, NULL, WNOHANG | KERNEL_WALL)) > 0; n++)
                         gone |= pid == leader;
