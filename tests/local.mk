@@ -114,12 +114,14 @@ PYTHON_TESTS = \
 	tests/tool-bench.py \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
+	tests/tool-environment.py \
 	tests/tool-equal.py \
 	tests/tool-hang.py \
 	tests/tool-hooks.py \
 	tests/tool-hooks-end.py \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
+	tests/tool-identity.py \
 	tests/tool-init.py \
 	tests/tool-layers.py \
 	tests/tool-left.py \
@@ -139,6 +141,7 @@ PYTHON_TESTS = \
 	tests/tool-seal.py \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
+	tests/tool-signals.py \
 	tests/tool-silent.py \
 	tests/tool-terminal.py \
 	tests/tool-traced.py \
@@ -414,6 +417,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/pages.py \
 	tests/support/runtimes.py \
 	tests/support/agent.py \
+	tests/support/processes.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \

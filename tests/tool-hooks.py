@@ -15,7 +15,8 @@ import terminal
 import tool
 from container import DEV, PTS, need_container
 from hooks import (CHILD, KINDS, PROGRAM, configuration, forget, hook, log, order, record, recorded, run, sleepers, start,
-                   unique, wait_for)
+                   unique)
+from processes import wait_for
 from tool import OUR_INIT, OUR_PARENT, PEER_CHILD, PEER_PARENT, Skip, contains, converse, equal, ok
 
 STATUS = dict(zip(KINDS, ("creating", "creating", "creating", "created", "running", "stopped")))
