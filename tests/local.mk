@@ -123,6 +123,8 @@ PYTHON_TESTS = \
 	tests/tool-idmap.py \
 	tests/tool-identity.py \
 	tests/tool-init.py \
+	tests/tool-init-binds.py \
+	tests/tool-init-refused.py \
 	tests/tool-layers.py \
 	tests/tool-left.py \
 	tests/tool-mount-options.py \
@@ -418,6 +420,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/runtimes.py \
 	tests/support/agent.py \
 	tests/support/processes.py \
+	tests/support/halves.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
