@@ -141,6 +141,7 @@ PYTHON_TESTS = \
 	tests/tool-relay.py \
 	tests/tool-run.py \
 	tests/tool-seal.py \
+	tests/tool-seal-attacks.py \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
 	tests/tool-signals.py \
@@ -421,6 +422,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/agent.py \
 	tests/support/processes.py \
 	tests/support/halves.py \
+	tests/support/sealing.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
