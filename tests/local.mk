@@ -144,6 +144,8 @@ PYTHON_TESTS = \
 	tests/tool-seal-attacks.py \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
+	tests/tool-seccomp-load.py \
+	tests/tool-seccomp-refused.py \
 	tests/tool-signals.py \
 	tests/tool-silent.py \
 	tests/tool-terminal.py \
@@ -423,6 +425,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/processes.py \
 	tests/support/halves.py \
 	tests/support/sealing.py \
+	tests/support/seccomp.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \

@@ -78,7 +78,7 @@ def run(place, config, *options, **kwargs):
     return tool.finish(start(place, config, *options, **kwargs))
 
 
-def ordinary(place, config, prefix=()):
+def ordinary(place, config, prefix=(), options=()):
     """What an ordinary user's run printed, with the one id of a user namespace of his own."""
     fill(place)
     uid, gid = (65533, 65533) if tool.ROOT else (os.getuid(), os.getgid())
@@ -91,7 +91,7 @@ def ordinary(place, config, prefix=()):
     for path, directories, files in os.walk(place.bundle):
         for name in [path, *(os.path.join(path, one) for one in directories + files)]:
             os.chown(name, uid, gid, follow_symlinks=False)
-    result = tool.finish(tool.start([*prefix, program, "run", "--bundle", place.bundle, "test"],
+    result = tool.finish(tool.start([*prefix, program, "run", "--bundle", place.bundle, *options, "test"],
                                     preexec_fn=tool.ordinary_user, env=environment))
     if "clone3: Operation not permitted" in result.err or "unshare: Operation not permitted" in result.err:
         raise Skip("no user namespaces here: " + one_line(result.err))
