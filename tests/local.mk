@@ -110,6 +110,7 @@ PYTHON_TESTS = \
 	tests/system-calls.py \
 	tests/security.py \
 	tests/tool-bad-input.py \
+	tests/tool-bad-mounts.py \
 	tests/tool-console.py \
 	tests/tool-bench.py \
 	tests/tool-demo.py \
@@ -151,6 +152,7 @@ PYTHON_TESTS = \
 	tests/tool-terminal.py \
 	tests/tool-traced.py \
 	tests/tool-tty.py \
+	tests/tool-usage.py \
 	tests/tool-user.py
 
 # The tool as one that loads shared libraries, which an image may bring: where it is not linked like that, tests attack this.
@@ -426,6 +428,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/halves.py \
 	tests/support/sealing.py \
 	tests/support/seccomp.py \
+	tests/support/refusals.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
