@@ -147,6 +147,7 @@ PYTHON_TESTS = \
 	tests/tool-seccomp.py \
 	tests/tool-seccomp-load.py \
 	tests/tool-seccomp-refused.py \
+	tests/tool-seccomp-stalled.py \
 	tests/tool-signals.py \
 	tests/tool-silent.py \
 	tests/tool-terminal.py \
@@ -429,6 +430,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/sealing.py \
 	tests/support/seccomp.py \
 	tests/support/refusals.py \
+	tests/support/notified.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
