@@ -113,6 +113,7 @@ PYTHON_TESTS = \
 	tests/tool-bad-mounts.py \
 	tests/tool-console.py \
 	tests/tool-bench.py \
+	tests/tool-clocks.py \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
 	tests/tool-environment.py \
@@ -134,6 +135,7 @@ PYTHON_TESTS = \
 	tests/tool-mounts.py \
 	tests/tool-old-mounts.py \
 	tests/tool-namespaces.py \
+	tests/tool-namespaces-mounts.py \
 	tests/tool-process.py \
 	tests/tool-mounts-race.py \
 	tests/tool-mounts-refused.py \
@@ -431,6 +433,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/seccomp.py \
 	tests/support/refusals.py \
 	tests/support/notified.py \
+	tests/support/elsewhere.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \

@@ -11,7 +11,7 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from box import NAMESPACES, configuration, fails, fine, own_namespaces, prepared, read, run, seen, shell
+from box import NAMESPACES, configuration, fails, fine, namespace_numbers, prepared, read, run, seen, shell
 from tool import bind, contains, equal, ok, one_line
 
 
@@ -115,7 +115,7 @@ def directory(place):
 
 def namespaces(place):
     """each namespace alone, beside the mount namespace"""
-    own = own_namespaces()
+    own = namespace_numbers()
     for kind, name in NAMESPACES.items():
         config = configuration()
         # A procfs shows one PID namespace, so that there it is the host's.

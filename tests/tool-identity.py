@@ -11,7 +11,7 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from box import FIRST, NAMESPACES, configuration, fine, mask, ordinary, own_namespaces, run, seen, shell
+from box import FIRST, NAMESPACES, configuration, fine, mask, namespace_numbers, ordinary, run, seen, shell
 from tool import Skip, bind, contains, equal, extents, ok
 
 CHOWN, KILL, SETGID, BIND = ("CAP_CHOWN", 0), ("CAP_KILL", 5), ("CAP_SETGID", 6), ("CAP_NET_BIND_SERVICE", 10)
@@ -97,7 +97,7 @@ def no_new_privileges(place):
 
 def user_namespace(place):
     """in a user namespace: maps, ids inside and outside, groups, capabilities"""
-    own = own_namespaces()
+    own = namespace_numbers()
     config = configuration(mapped=True, user={"uid": 5, "gid": 6, "additionalGids": [7]})
     inside = seen(place, config, "uids", "gids", "groups", "uid_map", "gid_map", "setgroups", "namespaces")
     equal((inside["uids"], inside["gids"], inside["groups"]), ([5] * 3, [6] * 3, [7]))

@@ -16,8 +16,8 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import tool
-from box import (FIRST, MAP, NAMESPACES, PROC, configuration, fails, fine, mask, own_namespaces, prepared, read, run, shell,
-                 start)
+from box import (FIRST, MAP, NAMESPACES, PROC, configuration, fails, fine, mask, namespace_numbers, prepared, read, run,
+                 shell, start)
 from processes import children, descendants, wait_for
 from tool import bind, contains, equal, extents, ok
 
@@ -220,7 +220,7 @@ def written_by_others(place):
         equal(inside["caps"]["bounding"], mask(5, 10, 29))
         points = [line.split()[4] for line in inside["mountinfo"].splitlines()]
         equal([entry["destination"] for entry in config["mounts"] if entry["destination"] not in points], [])
-        own = own_namespaces()
+        own = namespace_numbers()
         kinds = {dict(NAMESPACES, user="user")[entry["type"]] for entry in config["linux"]["namespaces"]}
         equal({kind for kind in own if own[kind] != inside["namespaces"][kind]}, kinds)
 

@@ -99,7 +99,8 @@ def dense(place):
                 os.rmdir(os.path.join(place.rootfs, "tmp", "made-by-agent"))
         # All but what the program itself needs.
         needed = rule("read write close execve exit_group arch_prctl set_tid_address set_robust_list rseq prlimit64 "
-                      "mprotect brk readlinkat readlink getrandom newfstatat fstat ioctl rt_sigaction rt_sigprocmask", "ALLOW")
+                      "mprotect brk readlinkat readlink getrandom newfstatat fstat ioctl rt_sigaction rt_sigprocmask",
+                      "ALLOW")
         with Agent(place, make_for_real, "agent%d" % time.monotonic_ns()) as served:
             result = run(place, profile(served.path, needed, default="KILL_PROCESS"), MKDIR, options=options)
         equal(result, (0, "mkdirat: 42\n", ""))

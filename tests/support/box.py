@@ -118,7 +118,8 @@ def mask(*numbers):
     return "%016x" % sum(1 << number for number in numbers)
 
 
-def own_namespaces(pid="self"):
+def namespace_numbers(pid="self"):
+    """Which ones a process is in."""
     return {kind: os.stat("/proc/%s/ns/%s" % (pid, kind)).st_ino for kind in (*NAMESPACES.values(), "user", "time")}
 
 
