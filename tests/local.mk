@@ -128,6 +128,8 @@ PYTHON_TESTS = \
 	tests/tool-init-binds.py \
 	tests/tool-init-refused.py \
 	tests/tool-layers.py \
+	tests/tool-layers-options.py \
+	tests/tool-layers-refused.py \
 	tests/tool-left.py \
 	tests/tool-mount-options.py \
 	tests/tool-manual.py \
@@ -434,6 +436,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/refusals.py \
 	tests/support/notified.py \
 	tests/support/elsewhere.py \
+	tests/support/layers.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
