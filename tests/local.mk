@@ -158,7 +158,8 @@ PYTHON_TESTS = \
 	tests/tool-traced.py \
 	tests/tool-tty.py \
 	tests/tool-usage.py \
-	tests/tool-user.py
+	tests/tool-user.py \
+	tests/tool-user-maps.py
 
 # The tool as one that loads shared libraries, which an image may bring: where it is not linked like that, tests attack this.
 if STATIC_TOOL
@@ -437,6 +438,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/notified.py \
 	tests/support/elsewhere.py \
 	tests/support/layers.py \
+	tests/support/rootless.py \
 	tests/support/sources.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
