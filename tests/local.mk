@@ -106,6 +106,7 @@ PYTHON_TESTS = \
 	tests/hardening.py \
 	tests/manual.py \
 	tests/model.py \
+	tests/peer/recordings.py \
 	tests/peer/selftest.py \
 	tests/system-calls.py \
 	tests/security.py \
@@ -422,6 +423,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/mapping_fuse.py \
 	tests/peer/parent.py \
 	tests/peer/silent_fuse.py \
+	tests/peer/tap.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
 	tests/support/box.py \
