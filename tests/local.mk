@@ -442,6 +442,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/layers.py \
 	tests/support/rootless.py \
 	tests/support/sources.py \
+	tests/support/tap.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
 	tests/support/variations.py \

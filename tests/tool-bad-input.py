@@ -7,6 +7,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from hooks import KINDS
 from refusals import DELETE, Holder, change, need_namespace, refuses
@@ -234,4 +235,4 @@ def bad_descriptors(place):
 TESTS = [bad_texts, bad_configurations, ignored, no_root_directory, bad_descriptors]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

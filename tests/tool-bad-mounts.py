@@ -8,6 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from refusals import DELETE, Holder, change, need_namespace, refuses
 from tool import bind
@@ -82,4 +83,4 @@ def bad_mounts(place):
 TESTS = [bad_mounts]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

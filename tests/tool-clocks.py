@@ -7,7 +7,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
-import tool
+import tap
 from box import configuration, fails, namespace_numbers, ordinary, seen
 from tool import need_root, ok
 
@@ -60,4 +60,4 @@ def offsets_refused(place):
 TESTS = [offsets, ordinary_user, offsets_refused]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -10,6 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import NAMESPACES, configuration, fails, fine, namespace_numbers, prepared, read, run, seen, shell
 from tool import bind, contains, equal, ok, one_line
@@ -143,4 +144,4 @@ def names(place):
 TESTS = [plain, program_by_path, closed_streams, masked_null, limits, oom_score, directory, namespaces, loopback, names]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -11,6 +11,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import terminal
 import tool
 from container import DEV, PTS, need_container
@@ -302,4 +303,4 @@ TESTS = [all_kinds, surroundings, rights, before_pivot, strings, large_state, da
          ordinary_user, waits]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -10,6 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import FIRST, NAMESPACES, configuration, fine, mask, namespace_numbers, ordinary, run, seen, shell
 from tool import Skip, bind, contains, equal, extents, ok
@@ -136,4 +137,4 @@ def ordinary_user(place):
 TESTS = [user, capabilities, capabilities_not_granted, no_new_privileges, user_namespace, several_extents, ordinary_user]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

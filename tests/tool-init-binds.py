@@ -10,6 +10,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from halves import MAP, STAT, both_fine, contained, init, parents, start_containers
 from tool import bind, checked, converse, equal, libc, mount, need_idmap
@@ -203,4 +204,4 @@ TESTS = [plain_bind, relative_source, id_mapped, container_map, recursive, earli
          same_source_twice, attributes, symlinks, isolated, mounted_later]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

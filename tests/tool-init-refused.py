@@ -9,6 +9,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from halves import MAP, failing, init, mapped_container, parents, start_containers
 from tool import OUR_PARENT, PEER_PARENT, bind, contains, converse, equal, need_idmap, ok, one_line
@@ -115,4 +116,4 @@ TESTS = [own_namespace, refused_mount, refused_hooks, missing_program, late_fail
          dead_parent]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -11,6 +11,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from halves import STAT, both_fine, contained, init, mapped_container, start_containers
 from tool import OUR_PARENT, PEER_PARENT, Skip, bind, contains, converse, equal, need_root, ok, one_line
@@ -243,4 +244,4 @@ TESTS = [process, identity, clean_process, closed_streams, read_only_root, user_
          launched_by_number, delayed_descriptor, small_buffers, traced, trace]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

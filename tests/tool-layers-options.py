@@ -9,6 +9,7 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import box
+import tap
 import tool
 from layers import Image, older, run
 from sources import file_system
@@ -144,4 +145,4 @@ def again(place):
 TESTS = [from_inside, somebody, read_only, root_readonly, names, with_binds, hooks, nothing_held, again]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -8,6 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from layers import Image
 from tool import checked, contains, equal, libc, mount, ok, one_line
@@ -98,4 +99,4 @@ def ordinary(place):
 TESTS = [refused, apart, halves, ordinary]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

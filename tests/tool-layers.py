@@ -12,6 +12,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import FIRST
 from layers import Image, older, run
@@ -136,4 +137,4 @@ def no_mount(place):
 TESTS = [on_tmpfs, on_ext4, on_xfs, unmapped, old_kernel, shifted_for_the_host, no_mount]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -6,6 +6,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import PROC, configuration, fails, fill, fine, namespace_numbers
 from container import entry, mounted
@@ -101,4 +102,4 @@ def of_mounts_false(place):
 TESTS = [of_mounts, of_mounts_refused, of_mounts_old, of_mounts_false]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -13,6 +13,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import FIRST, MAP, PROC, configuration, fails, fill, fine, namespace_numbers, ordinary, run, seen, shell
 from container import entry, mounted, over
@@ -247,4 +248,4 @@ TESTS = [each_kind, together, with_proc, own_ones, of_groups, no_namespaces, map
          from_parent]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

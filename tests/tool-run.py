@@ -15,6 +15,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import (FIRST, MAP, NAMESPACES, PROC, configuration, fails, fine, mask, namespace_numbers, prepared, read, run,
                  shell, start)
@@ -228,4 +229,4 @@ def written_by_others(place):
 TESTS = [exit_status, pid_file, trace, working_directory, child_errors, refused, control_groups, hundred, written_by_others]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

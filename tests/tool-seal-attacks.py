@@ -11,6 +11,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from sealing import HOSTILE, NO_OVERLAY, Host, best, configuration, shell
 from tool import Skip, equal, extents, need_root, ok
@@ -171,4 +172,4 @@ def survivor(place):
 TESTS = [control, interpreter, link, neighbour, survivor]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

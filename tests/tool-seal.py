@@ -11,6 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from sealing import ALL_SEALS, DENY, F_ADD_SEALS, NO_OVERLAY, Host, began, best, kind, running, shell
 from tool import Skip, contains, equal, ok, one_line
@@ -228,4 +229,4 @@ def no_event(place):
 TESTS = [kinds, executed, replaced, nothing_else, once, child_half, claims, deleted, noexec, ordinary_user, no_event]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import agent
 import container
+import tap
 import tool
 from agent import Agent
 from box import ordinary
@@ -212,4 +213,4 @@ TESTS = [mkdir, denied, state, leaves, execution_notified, dense, only_these, al
          peer_child]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

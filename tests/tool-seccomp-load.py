@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import agent
 import container
+import tap
 import terminal
 import tool
 from seccomp import CAPS, DENY, configuration, profile, rule, run
@@ -155,4 +156,4 @@ def told_from_a_terminal(place):
 TESTS = [nothing_after, flags, bare, load_refused, execution_denied, nobody_beside, told_from_a_terminal]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -6,6 +6,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from seccomp import profile, rule
 from tool import equal, ok, one_line
@@ -136,4 +137,4 @@ def too_large(place):
 TESTS = [refused, too_large]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

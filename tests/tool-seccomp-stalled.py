@@ -12,6 +12,7 @@ import time
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import agent
+import tap
 import tool
 from agent import Agent
 from notified import MKDIR, make_for_real, profile, run, serve, start
@@ -202,4 +203,4 @@ def getfd_denied(place):
 TESTS = [no_listener, hung_file, no_agent, never_accepts, never_reads, closes_at_once, interrupted, getfd_denied]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

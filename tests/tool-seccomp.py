@@ -10,6 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import ordinary
 from seccomp import CAPS, configuration, profile, results, rule, run
@@ -188,4 +189,4 @@ def ordinary_user(place):
 TESTS = [modes, actions, kills, defaults, newer_calls, unknown_names, arguments, architectures, ordinary_user]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

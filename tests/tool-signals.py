@@ -7,6 +7,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import FIRST, prepared, read, shell, start
 from processes import alive, children, wait_for
@@ -83,7 +84,7 @@ def killed_early(place):
         time.sleep(moment / 10000)
         process.kill()
         process.communicate(timeout=tool.TIMEOUT)
-    equal(tool.left_processes(), 0)
+    equal(tap.left_processes(), 0)
 
 
 def killed_container(place):
@@ -97,4 +98,4 @@ def killed_container(place):
 TESTS = [signals, ignored_hangup, signal_before, killed, killed_early, killed_container]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -10,6 +10,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import need_container
 from hooks import configuration, hook, order, run, start, unique, sleepers
@@ -185,4 +186,4 @@ def run_stopped(place):
 TESTS = [image, freed, fifos, hook_stopped, everybody_stopped, run_stopped]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

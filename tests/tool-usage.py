@@ -8,6 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from tool import contains, equal, ok, one_line
 
@@ -130,4 +131,4 @@ def full_output(place):
 TESTS = [usage, numbers, nobody_reads, help_texts, features, full_output]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -7,6 +7,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import PROC
 from rootless import FIRST, GID, OWN, PASSWD, UID, box, fails, files, need_helpers, run, start
@@ -133,4 +134,4 @@ def helper_missing(place):
 TESTS = [maps_refused, adjacent, helper_fails, killed_with_helper, helper_missing]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -12,6 +12,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import DEV, PROC, PTS, entry
 from processes import alive, wait_for
@@ -183,4 +184,4 @@ TESTS = [single, written_by_runc, written_by_crun, default_maps, default_map_sin
          signalled, root_alone]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))
