@@ -11,6 +11,7 @@ import sys
 sys.dont_write_bytecode = True  # the source tree may be read-only
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "support"))
+import tap
 import tool
 from tool import equal, ok
 
@@ -80,4 +81,4 @@ def options(place):
 TESTS = [keys, options]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

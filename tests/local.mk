@@ -106,22 +106,31 @@ PYTHON_TESTS = \
 	tests/hardening.py \
 	tests/manual.py \
 	tests/model.py \
+	tests/peer/recordings.py \
 	tests/peer/selftest.py \
 	tests/system-calls.py \
 	tests/security.py \
 	tests/tool-bad-input.py \
+	tests/tool-bad-mounts.py \
 	tests/tool-console.py \
 	tests/tool-bench.py \
+	tests/tool-clocks.py \
 	tests/tool-demo.py \
 	tests/tool-dev.py \
+	tests/tool-environment.py \
 	tests/tool-equal.py \
 	tests/tool-hang.py \
 	tests/tool-hooks.py \
 	tests/tool-hooks-end.py \
 	tests/tool-hooks-fail.py \
 	tests/tool-idmap.py \
+	tests/tool-identity.py \
 	tests/tool-init.py \
+	tests/tool-init-binds.py \
+	tests/tool-init-refused.py \
 	tests/tool-layers.py \
+	tests/tool-layers-options.py \
+	tests/tool-layers-refused.py \
 	tests/tool-left.py \
 	tests/tool-mount-options.py \
 	tests/tool-manual.py \
@@ -129,6 +138,7 @@ PYTHON_TESTS = \
 	tests/tool-mounts.py \
 	tests/tool-old-mounts.py \
 	tests/tool-namespaces.py \
+	tests/tool-namespaces-mounts.py \
 	tests/tool-process.py \
 	tests/tool-mounts-race.py \
 	tests/tool-mounts-refused.py \
@@ -137,13 +147,20 @@ PYTHON_TESTS = \
 	tests/tool-relay.py \
 	tests/tool-run.py \
 	tests/tool-seal.py \
+	tests/tool-seal-attacks.py \
 	tests/tool-seccomp-agent.py \
 	tests/tool-seccomp.py \
+	tests/tool-seccomp-load.py \
+	tests/tool-seccomp-refused.py \
+	tests/tool-seccomp-stalled.py \
+	tests/tool-signals.py \
 	tests/tool-silent.py \
 	tests/tool-terminal.py \
 	tests/tool-traced.py \
 	tests/tool-tty.py \
-	tests/tool-user.py
+	tests/tool-usage.py \
+	tests/tool-user.py \
+	tests/tool-user-maps.py
 
 # The tool as one that loads shared libraries, which an image may bring: where it is not linked like that, tests attack this.
 if STATIC_TOOL
@@ -406,6 +423,7 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/peer/mapping_fuse.py \
 	tests/peer/parent.py \
 	tests/peer/silent_fuse.py \
+	tests/peer/tap.py \
 	tests/peer/wire.py \
 	tests/run-tap.sh \
 	tests/support/box.py \
@@ -414,7 +432,17 @@ EXTRA_DIST += $(SCRIPT_TESTS) $(PYTHON_TESTS) \
 	tests/support/pages.py \
 	tests/support/runtimes.py \
 	tests/support/agent.py \
+	tests/support/processes.py \
+	tests/support/halves.py \
+	tests/support/sealing.py \
+	tests/support/seccomp.py \
+	tests/support/refusals.py \
+	tests/support/notified.py \
+	tests/support/elsewhere.py \
+	tests/support/layers.py \
+	tests/support/rootless.py \
 	tests/support/sources.py \
+	tests/support/tap.py \
 	tests/support/terminal.py \
 	tests/support/tool.py \
 	tests/support/variations.py \

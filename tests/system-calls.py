@@ -11,6 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from tool import Skip, equal, need_root, ok
 
@@ -121,4 +122,4 @@ def session(place):
 
 
 if __name__ == "__main__":
-    sys.exit(tool.main([userns, cached, plain, mapped, session]))
+    sys.exit(tap.main([userns, cached, plain, mapped, session]))

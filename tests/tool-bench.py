@@ -9,6 +9,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from tool import Skip, contains, equal, ok
 
@@ -92,4 +93,4 @@ def listed(place):
 
 
 if __name__ == "__main__":
-    sys.exit(tool.main([as_root, as_ordinary_user, table, listed]))
+    sys.exit(tap.main([as_root, as_ordinary_user, table, listed]))

@@ -11,6 +11,7 @@ import time
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import container
+import tap
 import tool
 from container import DEV, PROC, PTS, UNSHARE
 from terminal import set_size, size
@@ -232,4 +233,4 @@ def init_full(place):
 TESTS = [sent, resized, not_accepted, dropped, no_socket, no_terminal, init, init_fails, init_refuses, init_full]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

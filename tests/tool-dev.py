@@ -10,7 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
-import tool
+import tap
 from container import (DEV, NODES, PROC, PTS, SYS, UNSHARE, configure, devices, entry, fails, fill, fine, need_container,
                        output, over, seen)
 from tool import OUR_INIT, OUR_PARENT, Skip, bind, contains, converse, equal, ok
@@ -220,4 +220,4 @@ TESTS = [no_mode, hidden_dev, hidden_proc, default_devices, no_devices, more_dev
          read_only_paths, masks_stay_inside, false_null]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -12,6 +12,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 import variations
 from container import need_container
@@ -295,4 +296,4 @@ TESTS = [comparison(group, name) for group in GROUPS for name in ("crun", "runc"
 TESTS += [listed, enough, keys_removed, parts_removed, options_removed, repeated]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

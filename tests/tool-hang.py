@@ -9,6 +9,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from tool import Skip, contains, equal, finish, need_root, ok, one_line, pair, peer, start, unshare
 
@@ -122,4 +123,4 @@ def abandoned_task(place):
 TESTS = [hung_source, hung_pipe, abandoned_task]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -7,10 +7,12 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import need_container
 from hooks import (KINDS, LASTING, PROGRAM, SAY, WITHOUT_PID, configuration, forget, grandchildren, hook, order, run,
-                   sleepers, start, unique, wait_for)
+                   sleepers, start, unique)
+from processes import alive, children, wait_for
 from tool import OUR_INIT, OUR_PARENT, PEER_CHILD, PEER_PARENT, contains, equal, one_line
 
 PID = "sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'"     # out of the state
@@ -55,24 +57,11 @@ def caller_killed(place):
             wait_for(lambda some=number: not sleepers(some), "end of the tree of " + kind)
 
 
-def children(pid):
-    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-        return list(map(int, file.read().split()))
-
-
 def tree(pid):
     """The seconds that somebody below @pid sleeps."""
     with open("/proc/%d/cmdline" % pid, "rb") as file:
         words = file.read().split(b"\0")
     return {int(words[1])} if words[0] == b"sleep" else set().union(*map(tree, children(pid)))
-
-
-def alive(pid):
-    try:
-        with open("/proc/%d/stat" % pid, encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def keeper_killed(place):
@@ -179,4 +168,4 @@ TESTS = [terminated, caller_killed, keeper_killed, signals_for_the_container, co
          init_loses_parent]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -8,6 +8,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import need_container
 from hooks import (KINDS, LASTING, PROGRAM, SAY, WITHOUT_PID, configuration, forget, grandchildren, hook, order, run,
@@ -253,4 +254,4 @@ TESTS = [exit_status, killed_by_signal, not_run, output, timeout, without_proc, 
          ordinary_user]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -11,11 +11,13 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import terminal
 import tool
 from container import DEV, PTS, need_container
 from hooks import (CHILD, KINDS, PROGRAM, configuration, forget, hook, log, order, record, recorded, run, sleepers, start,
-                   unique, wait_for)
+                   unique)
+from processes import wait_for
 from tool import OUR_INIT, OUR_PARENT, PEER_CHILD, PEER_PARENT, Skip, contains, converse, equal, ok
 
 STATUS = dict(zip(KINDS, ("creating", "creating", "creating", "created", "running", "stopped")))
@@ -301,4 +303,4 @@ TESTS = [all_kinds, surroundings, rights, before_pivot, strings, large_state, da
          ordinary_user, waits]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -8,6 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from tool import checked, contains, equal, libc, mount, need_idmap, ok, one_line
 
@@ -145,4 +146,4 @@ def ordinary_user(place):
 TESTS = [directory, file, relative, recursive, other_file_systems, paths, bad_maps, ordinary_user]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -12,6 +12,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import PROC, configure, need_container
 from tool import bind, contains, equal, ok
@@ -216,7 +217,7 @@ def early(place):
         process.kill()
         process.communicate(timeout=tool.TIMEOUT)
         gone(place)
-    equal(tool.left_processes(), 0)
+    equal(tap.left_processes(), 0)
 
 
 def failed(place):
@@ -232,7 +233,7 @@ def failed(place):
     command = [deny, "435:%d" % errno.EPERM, "--", tool.TOOL, "run", "--bundle", place.bundle, "test"]
     result = tool.finish(tool.start(command))
     equal((result.code, result.err), (1, "syncdemo: config.json: linux.namespaces: clone3: Operation not permitted\n"))
-    equal(tool.left_processes(), 0)
+    equal(tap.left_processes(), 0)
 
 
 def output_ends(place):
@@ -260,4 +261,4 @@ if os.environ.get("INITSYNC_LONG"):
     TESTS.append(replaced)
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

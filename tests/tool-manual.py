@@ -12,6 +12,7 @@ import tempfile
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from pages import Manual, Page, read, same, FOLDER
 from tool import Skip, equal, need_idmap, ok
@@ -161,4 +162,4 @@ def example_of_idmap(place):
 
 
 if __name__ == "__main__":
-    sys.exit(tool.main([commands, features, annotations, differences, example_of_run, example_of_idmap]))
+    sys.exit(tap.main([commands, features, annotations, differences, example_of_run, example_of_idmap]))

@@ -10,9 +10,10 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import box
 import sources
+import tap
 import tool
 from box import FIRST
-from tool import Skip, contains, equal, need_root, ok, one_line
+from tool import Skip, contains, equal, need_root, one_line
 
 DOCUMENT = os.path.join(tool.SOURCE, "doc", "idmap-matrix.md")
 LEAST = (6, 15)         # what is documented is of that and later
@@ -199,4 +200,4 @@ def print_tables(place):
 TESTS = [complete, blamed, *map(test_of, sources.KINDS)]
 
 if __name__ == "__main__":
-    sys.exit(tool.main([print_tables] if sys.argv[1:] == ["--print"] else TESTS))
+    sys.exit(tap.main([print_tables] if sys.argv[1:] == ["--print"] else TESTS))

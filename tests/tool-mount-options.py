@@ -10,10 +10,11 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import FIRST, configuration, fails, fine, ordinary, shell
 from container import entry, mounted, over
-from tool import Skip, bind, equal, extents, need_root, ok
+from tool import bind, equal, extents, need_root, ok
 
 TABLE = os.path.join(tool.SOURCE, "doc", "compatibility.md")
 
@@ -319,4 +320,4 @@ TESTS = [every_option, access_times, superblock_options_of_binds, remount, remou
          new_file_systems, mapped_copy_up, mapped_again, ordinary_user]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -12,6 +12,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import configuration, fill
 from container import entry, over
@@ -215,4 +216,4 @@ def dev(place):
 TESTS = [destinations, by_mount, at_mount, root, masks, devices, dev]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -8,6 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import (CGROUPS, DEFAULT, DEV, MASKED, MQUEUE, NODES, OUTSIDE, PROC, PTS, READ_ONLY, SYS, devices, entry,
                        fails, in_user_namespace, need_container, output, over, seen)
@@ -122,4 +123,4 @@ def broken_mounts(place):
 TESTS = [user_namespace, locked_attributes, hidden_sources, missing_namespaces, broken_mounts]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

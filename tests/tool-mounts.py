@@ -8,6 +8,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import (CGROUP, CGROUPS, DEFAULT, DEV, MASKED, PROC, PTS, READ_ONLY, SYS, entry, fails, fill, mounted,
                        need_container, output, over, seen)
@@ -247,4 +248,4 @@ TESTS = [default_mounts, options, access_times, file_system_options, propagation
          destinations, sources_by_another_name, links_for_proc, cgroup_version_2, cgroup_version_1, root_propagation]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`syncdemo run`: namespaces that exist already, and the clocks of new ones.
-
-Prints TAP.
+"""`syncdemo run`: namespaces that exist already. tool-namespaces-mounts.py has those of mounts, tool-clocks.py new ones of
+time. Prints TAP.
 """
 import contextlib
 import json
@@ -14,68 +13,24 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
-from box import FIRST, MAP, NAMESPACES, PROC, configuration, fails, fill, fine, ordinary, run, seen, shell
+from box import FIRST, MAP, PROC, configuration, fails, fill, fine, namespace_numbers, ordinary, run, seen, shell
 from container import entry, mounted, over
+from elsewhere import FILES, FLAGS, elsewhere, joining
 from tool import Skip, bind, equal, extents, need_root, ok
-
-FILES = {**NAMESPACES, "user": "user", "time": "time"}
-FLAGS = {"pid": "--pid", "network": "--net", "ipc": "--ipc", "uts": "--uts", "cgroup": "--cgroup", "user": "--user",
-         "time": "--time"}
-
-
-def numbers(pid="self"):
-    return {kind: os.stat("/proc/%s/ns/%s" % (pid, kind)).st_ino for kind in FILES.values()}
-
-
-@contextlib.contextmanager
-def elsewhere(*kinds, maps="0 %d 65536" % FIRST, by=None):
-    """The PID of a process in new namespaces of these kinds, with these ids in a user namespace; or with the one of @by."""
-    if not by:
-        need_root("make namespaces")
-    flags = {"mount": "--mount", **FLAGS}
-    command = ["unshare", *(["--map-root-user"] if by else []), *(flags[kind] for kind in kinds),
-               *(["--fork"] if "pid" in kinds or "time" in kinds else []),
-               "sh", "-c", "echo; exec sleep 60"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, preexec_fn=by)
-    try:
-        if not process.stdout.readline():
-            raise Skip("no namespaces here")
-        pid = process.pid
-        if "pid" in kinds or "time" in kinds:
-            with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-                pid = int(file.read())
-        if "user" in kinds and not by:
-            for name in ("uid_map", "gid_map"):
-                with open("/proc/%d/%s" % (pid, name), "w", encoding="ascii") as file:
-                    file.write(maps)
-        yield pid
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-
-
-def joining(pid, *kinds, new=("mount",), **kwargs):
-    config = configuration(kinds=(), **kwargs)
-    config["linux"]["namespaces"] = [{"type": kind} for kind in new] + [
-        {"type": kind, "path": "/proc/%d/ns/%s" % (pid, FILES[kind])} for kind in kinds]
-    # The host's, whatever namespaces the container is in.
-    config["mounts"] = [bind("/proc", "/proc", "rbind")]
-    return config
 
 
 # ---- joined ------------------------------------------------------------------------
 
 def each_kind(place):
     """a namespace of each kind by its path, alone: the container is in it, and in no other"""
-    own = numbers()
+    own = namespace_numbers()
     for kind in FLAGS:
         with elsewhere(kind) as pid:
             os.chmod(place.path, 0o755)
             inside = seen(place, joining(pid, kind), "namespaces")["namespaces"]
-            equal((kind, inside[FILES[kind]]), (kind, numbers(pid)[FILES[kind]]))
+            equal((kind, inside[FILES[kind]]), (kind, namespace_numbers(pid)[FILES[kind]]))
             equal((kind, {other for other in inside if inside[other] != own[other]}), (kind, {"mnt", FILES[kind]}))
 
 
@@ -85,7 +40,7 @@ def together(place):
     with elsewhere(*kinds) as pid:
         os.chmod(place.path, 0o755)
         inside = seen(place, joining(pid, *kinds), "namespaces", "uids")
-        theirs = numbers(pid)
+        theirs = namespace_numbers(pid)
         equal({kind: inside["namespaces"][kind] for kind in theirs if kind != "mnt"},
               {kind: theirs[kind] for kind in theirs if kind != "mnt"})
         equal(inside["uids"], [0, 0, 0])
@@ -93,7 +48,7 @@ def together(place):
         config = joining(pid, "network", "uts", new=("mount", "pid", "user"))
         config["linux"].update(uidMappings=MAP, gidMappings=MAP)
         inside = seen(place, config, "namespaces", "uid_map")
-        theirs, own = numbers(pid), numbers()
+        theirs, own = namespace_numbers(pid), namespace_numbers()
         equal({kind for kind in theirs if inside["namespaces"][kind] == theirs[kind] != own[kind]}, {"net", "uts"})
         equal(inside["uid_map"].split(), ["0", str(FIRST), "65536"])
         config["hostname"] = "joined"
@@ -146,81 +101,9 @@ def own_ones(place):
     fails(place, config, "linux.namespaces[1].path: the user namespace that this program is in")
 
 
-def table(pid):
-    """Its mounts, without the numbers of file systems, which come and go."""
-    return [line.split(" ", 3)[3] for line in tool.mounts(pid).splitlines()]
-
-
-def of_mounts(place):
-    """a mount namespace: the container is set up in there, and all who are in it find themselves in the container"""
-    tool.need_idmap(place)
-    mark = place.file("mark/")
-    host = tool.mounts()
-    with elsewhere("mount") as pid:
-        config = joining(pid, "mount", new=("pid", "ipc"))
-        config["mounts"] = [PROC, bind(place.data, "/a"), bind(place.data, "/b", uids="7:5:1", gids="8:6:1")]
-        config["process"]["args"] = ["sh", "-c", "readlink /proc/self/ns/mnt; stat -c %u:%g /a/file /b/file; ls /; "
-                                     "cat /proc/self/mountinfo"]
-        number, plain, mapped, *names = fine(place, config).splitlines()
-        equal((number, plain, mapped), ("mnt:[%d]" % numbers_of_mounts(pid), "7:8", "5:6"))
-        equal(sorted(name for name in names if " " not in name), sorted(os.listdir(place.rootfs)))
-        equal(os.listdir("/proc/%d/root" % pid), os.listdir(place.rootfs))
-        equal(table(pid), [line.split(" ", 3)[3] for line in names if " " in line])
-        equal(tool.mounts(), host)
-    # What it could see alone is the source of a bind.
-    with elsewhere("mount") as pid:
-        subprocess.run(["nsenter", "-t", str(pid), "-m", "mount", "-t", "tmpfs", "only-there", mark], check=True)
-        config = joining(pid, "mount", new=())
-        config["mounts"] = [PROC, bind(mark, "/mark")]
-        config["process"]["args"] = ["cat", "/proc/self/mountinfo"]
-        equal(mounted(fine(place, config))["/mark"][3], "only-there")
-    equal(tool.mounts(), host)
-
-
-def numbers_of_mounts(pid):
-    return os.stat("/proc/%d/ns/mnt" % pid).st_ino
-
-
-def of_mounts_refused(place):
-    """a mount namespace that this program or process 1 is in, or that is none; one in which it fails stays as it was"""
-    need_root("make namespaces")
-    for path, text in (("/proc/self/ns/mnt", "the mount namespace that this program is in"),
-                       ("/proc/self/ns/uts", "/proc/self/ns/uts: no mount namespace")):
-        config = configuration("echo", "started", kinds=("pid",))
-        config["linux"]["namespaces"].append({"type": "mount", "path": path})
-        fails(place, config, "config.json: linux.namespaces[1].path: " + text)
-    # One of a PID namespace of its own: not always may that of all be opened.
-    config["linux"]["namespaces"][1]["path"] = "/proc/1/ns/mnt"
-    first = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", 'unshare --mount "$@"; exit $?', "sh"]
-    result = tool.finish(tool.start([*first, tool.TOOL, "run", "--bundle", place.write(config), "test"]))
-    equal((result.code, tool.one_line(result.err)), (
-        1, "config.json: linux.namespaces[1].path: the mount namespace of process 1, whose root would be the container's"))
-    with elsewhere("mount") as pid:
-        before = table(pid)
-        config = joining(pid, "mount", new=("pid",))
-        config["process"]["args"] = ["echo", "started"]
-        for change in ({"mounts": [PROC, bind(place.data, "/a"), bind("/none", "/b")]},
-                       {"hooks": {"createContainer": [{"path": "/bin/false"}]}}):
-            fails(place, config | change, "config.json: %s" % next(iter(change)))
-            equal(table(pid), before)
-
-
-def of_mounts_old(place):
-    """a mount namespace, where the kernel has no fsmount(2): refused, nothing is mounted in there"""
-    deny = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
-    need_root("make namespaces")
-    if not os.path.exists(deny):
-        raise Skip("tests/support/deny-syscall is not built")
-    with elsewhere("mount") as pid:
-        before = table(pid)
-        config = joining(pid, "mount", new=("pid",))
-        config["process"]["args"] = ["echo", "started"]
-        fill(place)
-        command = [deny, "432:ENOSYS", "--", tool.TOOL, "run", "--bundle", place.write(config), "test"]
-        result = tool.finish(tool.start(command))
-        equal((result.code, result.out), (1, ""))
-        tool.contains(tool.one_line(result.err), "config.json: linux.namespaces: a mount namespace that exists: fsmount: ")
-        equal(table(pid), before)
+def move(group):
+    with open(group + "/cgroup.procs", "w", encoding="ascii") as file:
+        file.write("0")
 
 
 def of_groups(place):
@@ -249,23 +132,6 @@ def of_groups(place):
                 move(here)
                 config["linux"]["namespaces"][-1]["path"] = "/proc/%d/ns/cgroup" % pid
                 fails(place, config, "groups outside of the cgroup namespace would show", "Operation not permitted")
-
-
-def move(group):
-    with open(group + "/cgroup.procs", "w", encoding="ascii") as file:
-        file.write("0")
-
-
-def of_mounts_false(place):
-    """a mount namespace whose /proc tells of control groups at a place that is none: they are left out"""
-    script = """mount -t tmpfs none /sys/fs/cgroup && mount -t tmpfs none /proc && mkdir /proc/thread-self || exit
-        echo '1 2 0:99 / nowhere rw - cgroup cgroup rw,cpu' >/proc/thread-self/mountinfo"""
-    with elsewhere("mount") as pid:
-        subprocess.run(["nsenter", "-t", str(pid), "-m", "sh", "-c", script], check=True)
-        config = joining(pid, "mount", new=())
-        config["mounts"] = [entry("/sys/fs/cgroup", "cgroup")]
-        config["process"]["args"] = ["echo", "started"]
-        equal(fine(place, config), "started\n")
 
 
 def no_namespaces(place):
@@ -321,7 +187,6 @@ def mapped_by_path(place):
         config["linux"].update(uidMappings=MAP, gidMappings=extents("0:1:1"))
         fails(place, config, "config.json: linux.gidMappings: the user namespace of linux.namespaces has others")
 
-
     with elsewhere("user", maps="0 %d 1000\n1000 %d 500\n" % (FIRST, FIRST + 1000)) as pid:
         config = joining(pid, "user")
         config["process"]["args"] = ["true"]
@@ -337,7 +202,7 @@ def joined_by_ordinary_user(place):
     """as an ordinary user: namespaces that only the root of a joined user namespace may enter"""
     fill(place)
     with elsewhere("user", "network", "uts", "ipc", by=tool.ordinary_user) as pid:
-        theirs = numbers(pid)
+        theirs = namespace_numbers(pid)
         config = configuration("/bin/probe", "namespaces", "uids", kinds=())
         config["mounts"] = [bind("/proc", "/proc", "rbind")]
         config["linux"]["namespaces"] = [{"type": "mount"}] + [{"type": kind, "path": "/proc/%d/ns/%s" % (pid, FILES[kind])}
@@ -379,56 +244,8 @@ def from_parent(place):
         ok("procMountPlease" not in file.read(), "asked for a file system that it could make")
 
 
-# ---- clocks -------------------------------------------------------------------------
-
-def offsets(place):
-    """a time namespace and linux.timeOffsets, also with a user namespace"""
-    need_root("make namespaces")
-    for mapped in (False, True):
-        config = configuration(mapped=mapped)
-        config["linux"]["namespaces"].append({"type": "time"})
-        config["linux"]["timeOffsets"] = {"monotonic": {"secs": 86400, "nanosecs": 5}, "boottime": {"secs": 864000}}
-        inside = seen(place, config, "clocks", "namespaces")
-        for clock, number, offset in (("monotonic", time.CLOCK_MONOTONIC, 86400), ("boottime", time.CLOCK_BOOTTIME, 864000)):
-            difference = inside["clocks"][clock] - time.clock_gettime(number)
-            ok(abs(difference - offset) < 10, (clock, difference))
-        ok(inside["namespaces"]["time"] != numbers()["time"], "the same time namespace")
-        del config["linux"]["timeOffsets"]
-        inside = seen(place, config, "clocks", "namespaces")
-        ok(abs(inside["clocks"]["monotonic"] - time.clock_gettime(time.CLOCK_MONOTONIC)) < 10, inside)
-        ok(inside["namespaces"]["time"] != numbers()["time"], "the same time namespace")
-
-
-def ordinary_user(place):
-    """as an ordinary user: the clocks of a time namespace that belongs to the new user namespace"""
-    config = configuration("/bin/probe", "clocks", kinds=("mount", "pid", "user", "time"))
-    config["linux"]["timeOffsets"] = {"monotonic": {"secs": 7200}}
-    inside = json.loads(ordinary(place, config))
-    difference = inside["clocks"]["monotonic"] - time.clock_gettime(time.CLOCK_MONOTONIC)
-    ok(abs(difference - 7200) < 10, difference)
-
-
-def offsets_refused(place):
-    """linux.timeOffsets: without a namespace of its own, for other clocks, out of range"""
-    need_root("make namespaces")
-    for namespaces, value, text in (
-            ((), {"monotonic": {"secs": 1}}, "linux.timeOffsets: without a new time namespace"),
-            (({"type": "time", "path": "/proc/self/ns/time"},), {"monotonic": {"secs": 1}}, "without a new time namespace"),
-            (({"type": "time"},), {"realtime": {"secs": 1}},
-             "linux.timeOffsets.realtime: no clock that a time namespace has"),
-            (({"type": "time"},), {"boottime": {"nanosecs": 1000000000}},
-             "timeOffsets.boottime.nanosecs: expected 0 to 999999999"),
-            (({"type": "time"},), {"boottime": {"secs": -(1 << 60)}},
-             "linux.timeOffsets.boottime: /proc/self/timens_offsets: write")):
-        config = configuration("echo", "started")
-        config["linux"]["namespaces"] += namespaces
-        config["linux"]["timeOffsets"] = value
-        fails(place, config, "config.json: ", text)
-
-
-TESTS = [each_kind, together, with_proc, own_ones, of_mounts, of_mounts_refused, of_mounts_old, of_groups, of_mounts_false, no_namespaces,
-         mapped_by_path, joined_by_ordinary_user,
-         from_parent, offsets, ordinary_user, offsets_refused]
+TESTS = [each_kind, together, with_proc, own_ones, of_groups, no_namespaces, mapped_by_path, joined_by_ordinary_user,
+         from_parent]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import box
 import container
+import tap
 import tool
 from container import need_container
 from runtimes import Runtime, differences, report, scene
@@ -239,4 +240,4 @@ def refused(place):
 TESTS = [each_call, everything, linux_510, terminals, layered, from_the_parent, ordinary_user, halves, refused]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

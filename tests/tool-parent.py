@@ -12,6 +12,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from tool import (OUR_PARENT, PEER_CHILD, bind, contains, converse, equal, mount, need_idmap,
                   need_root, ok, one_line)
@@ -290,4 +291,4 @@ TESTS = [no_mounts, any_mount, listed, not_listed, in_root, container_namespace,
          child_error, wrong_order, dead_child, time_limit, bad_bundles, no_such_child, trace, closed_streams]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -11,6 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from box import configuration, fails, fill, fine, ordinary, run, seen, shell
 from container import over
@@ -262,4 +263,4 @@ TESTS = [keyring, scheduler, scheduler_refused, io_priority, personality, memory
          sysctl_of_interface, sysctl_image]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

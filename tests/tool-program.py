@@ -9,6 +9,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import DEV, PROC, configure, need_container
 from tool import MS_BIND, bind, checked, contains, equal, libc, mount, ok, one_line, strace
@@ -218,4 +219,4 @@ def pid_file_many(place):
 TESTS = [no_shell, search_path, home_is_set, home_of_garbage, streams, host_root, pid_file_left, pid_file_many]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

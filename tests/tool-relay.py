@@ -10,6 +10,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from terminal import configuration, shown
 from tool import bind, contains, equal, ok
@@ -159,4 +160,4 @@ def reopened(place):
 TESTS = [large_output, large_input, stalled_pipe, stalled_terminal, impatient, closed_output, left_over, reopened]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

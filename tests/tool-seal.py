@@ -1,196 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""`syncdemo run` and `init` do not run from the host's file: what a container can reach of the runtime is a sealed copy, and
-nothing that it can do there reaches the host. Each test has a copy of the tool that plays the host's file. Prints TAP.
+"""`syncdemo run` and `init` do not run from the host's file, but from a sealed copy: how that is made, when, and where it
+cannot be. tool-seal-attacks.py has what a container tries. A copy of the tool plays the host's file. Prints TAP.
 """
-import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import select
-import shutil
-import signal
 import subprocess
 import sys
-import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
-from tool import Skip, contains, equal, extents, need_root, ok, one_line
+from sealing import ALL_SEALS, DENY, F_ADD_SEALS, NO_OVERLAY, Host, began, best, kind, running, shell
+from tool import Skip, contains, equal, ok, one_line
 
-HOSTILE = os.path.join(tool.BUILD, "tests", "support", "hostile")
-DENY = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
-PROC = {"destination": "/proc", "type": "proc", "source": "proc"}
-FIRST = 100000
-F_ADD_SEALS, F_GET_SEALS, ALL_SEALS = 1033, 1034, 15
 FSOPEN, STATMOUNT = 430, 457
 # 356 is that of a 32-bit tool, and nothing to one of 64 bits.
 MEMFD_CREATE = {"x86_64": (319, 356), "i686": (356,), "aarch64": (279,)}.get(os.uname().machine, ())
-# fsconfig(FSCONFIG_SET_FD), as below Linux 6.13; nothing else in the tool uses it.
-NO_OVERLAY = "431/1=5:EINVAL"
 # prctl(PR_SET_MM): the copy has to be executed then.
 NO_REPLACEMENT = {"x86_64": "157/0=35:EPERM", "i686": "172/0=35:EPERM", "aarch64": "167/0=35:EPERM"}.get(os.uname().machine)
 
-# Everything that a container's root may ever be given, but CAP_MKNOD, of which there is a warning, and no use here.
-CAPABILITIES = ["CAP_" + name for name in (
-    "SYS_ADMIN SYS_PTRACE DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID CHOWN KILL LINUX_IMMUTABLE SETUID SETGID SETFCAP "
-    "SYS_RAWIO SYS_CHROOT").split()]
 
-# Loaded by the dynamic linker into the runtime's own program, when an image has that executed.
-PRELOADED = """
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-__attribute__((constructor)) static void begin(void) {
-        char exe[64], pid[16];
-        int status = 0;
-
-        unsetenv("LD_PRELOAD");
-        snprintf(pid, sizeof(pid), "%d", getpid());
-        snprintf(exe, sizeof(exe), "/proc/%d/exe", getpid());
-        if (fork() == 0) {
-                execl("/own/hostile", "hostile", exe, "/own/scratch", pid, (char *)0);
-                _exit(127);
-        }
-        wait(&status);
-        _exit(status >> 8);
-}
-"""
-
-
-# ---- the host's file -------------------------------------------------------------
-
-class Host:
-    """A copy of the tool, and what it was before."""
-
-    def __init__(self, place, dynamic=False):
-        os.chmod(place.path, 0o755)
-        self.program, self.environment = tool.copy_tool(place, dynamic)
-        self.before = self.look()
-
-    def look(self):
-        """Contents, and the time of the last change of anything about the file but its times of reading."""
-        st = os.stat(self.program)
-        with open(self.program, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
-        return digest, st.st_ino, st.st_mode, st.st_uid, st.st_nlink, st.st_size, st.st_mtime_ns, st.st_ctime_ns
-
-    def start(self, *args, denied=None, **kwargs):
-        kwargs.setdefault("env", self.environment)
-        command = [self.program, *args]
-        if denied:
-            command = [DENY, denied, "--", *command]
-        return tool.start(command, **kwargs)
-
-    def run(self, place, config, **kwargs):
-        process = self.start("run", "--bundle", place.write(config), "test", **kwargs)
-        return tool.finish(process, 3 * tool.TIMEOUT)
-
-    def unchanged(self):
-        equal(self.look(), self.before)
-
-
-def configuration(place, *args, namespaces=("mount", "pid"), env=(), **changes):
-    """A container with the host's programs, /own for the test's things, and all that root can do."""
-    need_root("start containers")
-    own = place.file("bundle/rootfs/own/")
-    place.file("bundle/rootfs/own/scratch")
-    place.file("bundle/rootfs/dev/null")        # for a shell that starts something in the background
-    if os.path.exists(HOSTILE):
-        tool.install(HOSTILE, own + "/hostile")
-    place.file("bundle/rootfs/proc/")
-    config = place.config(entries=[PROC], **changes)
-    sets = dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES)
-    config["process"].update(args=list(args), capabilities=sets)
-    config["process"]["env"] += env
-    config["linux"]["namespaces"] = [{"type": kind} for kind in namespaces]
-    return config
-
-
-def shell(place, script, **kwargs):
-    return configuration(place, "/bin/sh", "-c", script, **kwargs)
-
-
-def need_hostile():
-    if not os.path.exists(HOSTILE):
-        raise Skip("tests/support/hostile is not built: no static C library")
-
-
-def wait_for(path, text):
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                found = file.read()
-            if text in found:
-                return found
-        time.sleep(0.01)
-    raise AssertionError("no %r in %s" % (text, path))
-
-
-# ---- how a process was sealed ----------------------------------------------------
-
-def kind(pid):
-    """ "overlay", "memfd" or, for what is not sealed, its path."""
-    exe = "/proc/%d/exe" % pid
-    link = os.readlink(exe)
-    fd = os.open(exe, os.O_PATH)
-    try:
-        with open("/proc/self/fdinfo/%d" % fd, encoding="ascii") as file:
-            number = [line.split()[1] for line in file if line.startswith("mnt_id")][0]
-    finally:
-        os.close(fd)
-    if number in [line.split()[0] for line in tool.mounts(pid).splitlines()]:
-        return link
-    if link.startswith("/memfd:"):
-        with open(exe, "rb") as file:
-            return "memfd" if fcntl.fcntl(file, F_GET_SEALS) & ALL_SEALS == ALL_SEALS else link
-    return "overlay" if link.count("/") == 1 else link
-
-
-def running(host, place, **kwargs):
-    """The kind of the parent's and of the child's executable, before that becomes the program."""
-    place.file("bundle/rootfs/own/")
-    config = shell(place, "echo ready; read x", namespaces=["mount"])
-    config["mounts"].remove(PROC)
-    process = host.start("run", "--bundle", place.write(config), "test", stdin=subprocess.PIPE, **kwargs)
-    try:
-        equal((process.stdout.readline(), process.poll()), ("ready\n", None))
-        return kind(process.pid), held(process.pid, host.program)
-    finally:
-        process.stdin.close()
-        process.stdin = None
-        equal(tool.finish(process).code, 1)
-
-
-def held(pid, path):
-    """Descriptors, and mappings, of a process that are the file at @path or its directory."""
-    wanted = [os.stat(name) for name in (path, os.path.dirname(path))]
-    wanted = [(st.st_dev, st.st_ino) for st in wanted]
-    found = []
-    for where in ("fd", "map_files"):
-        for name in os.listdir("/proc/%d/%s" % (pid, where)):
-            with contextlib.suppress(FileNotFoundError):        # closed meanwhile
-                st = os.stat("/proc/%d/%s/%s" % (pid, where, name))
-                if (st.st_dev, st.st_ino) in wanted:
-                    found.append((where, name))
-    return found
-
-
-def best():
-    """The way of sealing where all is there: overlayfs takes layers by descriptor from Linux 6.15 on, and statmount(2) tells one."""
-    return "overlay" if tool.feature("overlay_layer_fd") and tool.feature("statmount") else "memfd"
-
-
-def began(path):
-    """How often the traced tool went on from a copy: without an execution, and with one."""
-    with open(path, encoding="utf-8") as file:
-        lines = file.readlines()
-    return (len([line for line in lines if "prctl(PR_SET_MM, PR_SET_MM_MAP" in line and line.endswith(" = 0\n")]),
-            len([line for line in lines if "execveat(" in line]))
-
+# ---- how it is sealed ------------------------------------------------------------
 
 def kinds(place):
     """a container's runtime is an overlay's file, or a memfd where that cannot be; it holds nothing of the host's file"""
@@ -315,116 +148,6 @@ def claims(place):
     host.unchanged()
 
 
-# ---- attacks ---------------------------------------------------------------------
-
-COPY_ONLY = {"mode", "owner", "times", "attribute", "immutable"}     # of memory that is a copy, such things may change
-WRITING = {"read-write", "write-only", "open-truncate", "truncate", "held-open", "bind-remount", "open_tree", "link"}
-
-
-def verdicts(text):
-    """{way: cause of its failure, or "ok"}"""
-    ok(text.endswith("done\n"), text)
-    return dict(line.split(": ") for line in text.splitlines() if ": " in line)
-
-
-def succeeded(text):
-    return {way for way, verdict in verdicts(text).items() if verdict == "ok"} - {"(trace)"}
-
-
-def each_way(place, attack, owner=0, dynamic=False):
-    """Runs @attack for both ways of sealing; what it returns are the ways of the attacker that worked."""
-    need_root("start containers")
-    need_hostile()
-    host = Host(place, dynamic)
-    os.chown(host.program, owner, owner)
-    host.before = host.look()
-    found = attack(host, None)
-    ok(not found or best() == "memfd" and found <= COPY_ONLY, found)
-    host.unchanged()
-    found = attack(host, NO_OVERLAY)
-    ok(found <= COPY_ONLY, found)
-    host.unchanged()
-
-
-def preload(place):
-    """The attacker as a library."""
-    compiler = (os.environ.get("CC") or "cc").split()
-    if not shutil.which(compiler[0]):
-        raise Skip("no " + compiler[0])
-    source = place.file("preloaded.c", PRELOADED)
-    target = place.file("bundle/rootfs/own/") + "/preloaded.so"
-    subprocess.run([*compiler, "-shared", "-fPIC", "-o", target, source], check=True)
-
-
-def from_image(place, program, **changes):
-    """A container whose program is the runtime's own once more, with a library of the image in it."""
-    own = place.file("bundle/rootfs/own/")
-    preload(place)
-    for name in os.listdir(place.path + "/bin"):
-        if name.startswith("libinitsync"):
-            tool.install(place.path + "/bin/" + name, own + "/" + name)
-    env = ["LD_PRELOAD=/own/preloaded.so", "LD_LIBRARY_PATH=/own", "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0"]
-    return configuration(place, program, env=env, **changes)
-
-
-def interpreter(place):
-    """an image's program `#!/proc/self/exe` with a library of its own: writing, holding, remounting, tracing, stealing"""
-    def attack(host, denied):
-        os.chmod(place.file("bundle/rootfs/own/again", "#!/proc/self/exe\n"), 0o755)
-        result = host.run(place, from_image(place, "/own/again"), denied=denied)
-        equal((result.code, result.err), (0, ""))
-        ok("(trace): ok" in result.out, result.out)
-        return succeeded(result.out)
-    each_way(place, attack, dynamic=True)
-
-
-def link(place):
-    """an image's program that is a link to /proc/self/exe, in a user namespace"""
-    def attack(host, denied):
-        config = from_image(place, "/own/link", namespaces=("mount", "pid", "user"))
-        if not os.path.islink(place.rootfs + "/own/link"):
-            os.symlink("/proc/self/exe", place.rootfs + "/own/link")
-        config["linux"].update(uidMappings=extents("0:%d:65536" % FIRST), gidMappings=extents("0:%d:65536" % FIRST))
-        for path, _, files in os.walk(place.rootfs):
-            for name in [path, *(os.path.join(path, name) for name in files)]:
-                os.lchown(name, FIRST, FIRST)
-        result = host.run(place, config, denied=denied)
-        equal((result.code, result.err), (0, ""))
-        return succeeded(result.out)
-    each_way(place, attack, FIRST, dynamic=True)        # who is root in there may do more to what is his
-
-
-def neighbour(place):
-    """a container without a PID namespace, which sees the runtime, and traces it"""
-    def attack(host, denied):
-        config = shell(place, "exec /own/hostile /proc/$PPID/exe /own/scratch $PPID", namespaces=["mount"])
-        result = host.run(place, config, denied=denied)
-        equal((result.code, result.err), (0, ""))
-        ok("(trace): ok" in result.out, result.out)
-        return succeeded(result.out)
-    each_way(place, attack)
-
-
-def survivor(place):
-    """... and one process of it that held the runtime's executable open until that had ended, and was no longer busy"""
-    def attack(host, denied):
-        # Without a PID namespace a keeper ends what is left of a container: root of the host can kill that one first.
-        script = ("exec 9</proc/$PPID/exe >/own/result 2>&1 </dev/null; keeper=$PPID; run=$(cut -d' ' -f4 /proc/$keeper/stat);"
-                  "(sleep 0.2; [ $keeper -gt 1 ] && kill -9 $keeper; while kill -0 $run; do sleep 0.02; done 2>/dev/null;"
-                  " exec /own/hostile /proc/self/fd/9 /own/scratch) & wait")
-        equal(host.run(place, shell(place, script, namespaces=["mount"]), denied=denied), (128 + signal.SIGKILL, "", ""))
-        return succeeded(wait_for(place.rootfs + "/own/result", "done\n"))
-    each_way(place, attack)
-
-
-def control(place):
-    """the same attacks on a file that is not sealed do work"""
-    need_hostile()
-    config = shell(place, "cp /own/hostile /own/plain; exec /own/hostile /own/plain /own/scratch")
-    found = succeeded(tool.run("run", "--bundle", place.write(config), "test").out)
-    ok(found >= WRITING | COPY_ONLY, "of the attacks only these work on a plain file: %s" % found)
-
-
 # ---- where the executable is, and who runs it ------------------------------------
 
 def deleted(place):
@@ -503,8 +226,7 @@ def no_event(place):
         tool.checked(tool.libc.umount2((place.path + "/control").encode(), 2))
 
 
-TESTS = [kinds, executed, replaced, nothing_else, once, child_half, claims, control, interpreter, link, neighbour, survivor,
-         deleted, noexec, ordinary_user, no_event]
+TESTS = [kinds, executed, replaced, nothing_else, once, child_half, claims, deleted, noexec, ordinary_user, no_event]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT
 """SCMP_ACT_NOTIFY from end to end: the listener's way from the container's init to an agent, by number and as a descriptor,
-with both of our halves and the ones in Python; and agents, children and profiles that are in the way. Prints TAP.
+with both of our halves and the ones in Python. tool-seccomp-stalled.py has those who are in the way. Prints TAP.
 """
-import contextlib
-import errno
 import os
 import re
-import signal
-import socket
 import sys
 import time
 
@@ -15,77 +11,15 @@ sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import agent
 import container
+import tap
 import tool
 from agent import Agent
-from tool import Skip, contains, equal, extents, need_root, ok, one_line
+from box import ordinary
+from notified import DENSE, FORMS, MKDIR, configuration, deny, go_on, make_for_real, profile, run, serve, start
+from seccomp import rule
+from tool import contains, equal, need_root, ok, one_line
 
-CALLS = os.path.join(tool.BUILD, "tests", "support", "calls")
-DENY = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
-FORMS = ((), ("--seccomp-fd",))
-PIDFD_GETFD = 438               # on every architecture but alpha
-DENSE = "sendto sendmsg recvfrom recvmsg poll ppoll fcntl futex openat"
 NEW = ["unshare", "--ipc", "--net", "--uts", "--cgroup"]         # without a fork: the parent is told the PID
-
-
-# ---- bundles ---------------------------------------------------------------------
-
-def rule(names, action, **more):
-    return {"names": names.split(), "action": "SCMP_ACT_" + action, **more}
-
-
-def profile(path, *rules, default="ALLOW", notify="mkdirat", **more):
-    return {"defaultAction": "SCMP_ACT_" + default, "syscalls": [rule(notify, "NOTIFY"), *rules], "listenerPath": path, **more}
-
-
-def configuration(place, seccomp, *calls, **process):
-    if not os.path.exists(CALLS):
-        raise Skip("tests/support/calls is not built")
-    config = container.configure(place, "", [container.PROC])
-    tool.install(CALLS, os.path.join(place.rootfs, "bin", "calls"))
-    place.file("bundle/rootfs/tmp/")
-    config["process"].update(process, args=["/bin/calls", *calls])
-    config["linux"]["seccomp"] = seccomp
-    config["annotations"] = {"key": "va/lue \"\\"}
-    return config
-
-
-def start(place, seccomp, *calls, options=(), command=(), **process):
-    need_root("start containers")
-    bundle = place.write(configuration(place, seccomp, *calls, **process))
-    return tool.start([*command, tool.TOOL, "run", "--bundle", bundle, *options, "the-id"])
-
-
-def run(place, seccomp, *calls, **kwargs):
-    return tool.finish(start(place, seccomp, *calls, **kwargs))
-
-
-def fails(place, seccomp, *parts, code=1, **kwargs):
-    """A container that must not come up, and how long that took."""
-    begin = time.monotonic()
-    result = run(place, seccomp, "getppid", **kwargs)
-    equal((result.code, result.out), (code, ""))
-    contains(one_line(result.err), *parts)
-    return time.monotonic() - begin
-
-
-# ---- agents ----------------------------------------------------------------------------
-
-def make_for_real(served, call):
-    """Makes another directory than the one that was asked for, where the container will find it."""
-    path = call.text(call.args[1])
-    os.mkdir("/proc/%d/root%s-by-agent" % (call.pid, path))
-    return 42, 0, 0
-
-
-def go_on(served, call):
-    return 0, 0, agent.CONTINUE
-
-
-def deny(served, call):
-    return 0, errno.EXDEV, 0
-
-
-MKDIR = "mkdirat:-100,/tmp/made,0755"
 
 
 def mkdir(place):
@@ -95,7 +29,8 @@ def mkdir(place):
                         {"user": {"uid": 1000, "gid": 1000}, "noNewPrivileges": True}):
             made = os.path.join(place.rootfs, "tmp", "made")
             with Agent(place, make_for_real, "agent%d" % time.monotonic_ns()) as served:
-                result = run(place, profile(served.path, listenerMetadata="me/ta\" \u00e9"), MKDIR, options=options, **process)
+                seccomp = profile(served.path, listenerMetadata="me/ta\" \u00e9")
+                result = run(place, seccomp, MKDIR, options=options, **process)
             equal(result, (0, "mkdirat: 42\n", ""))
             ok(os.path.isdir(made + "-by-agent") and not os.path.exists(made), "not the agent's work")
             os.rmdir(made + "-by-agent")
@@ -164,8 +99,9 @@ def dense(place):
                 equal((options, action, result), (options, action, (0, "mkdirat: 42\n", "")))
                 os.rmdir(os.path.join(place.rootfs, "tmp", "made-by-agent"))
         # All but what the program itself needs.
-        needed = rule("read write close execve exit_group arch_prctl set_tid_address set_robust_list rseq prlimit64 mprotect brk "
-                      "readlinkat readlink getrandom newfstatat fstat ioctl rt_sigaction rt_sigprocmask", "ALLOW")
+        needed = rule("read write close execve exit_group arch_prctl set_tid_address set_robust_list rseq prlimit64 "
+                      "mprotect brk readlinkat readlink getrandom newfstatat fstat ioctl rt_sigaction rt_sigprocmask",
+                      "ALLOW")
         with Agent(place, make_for_real, "agent%d" % time.monotonic_ns()) as served:
             result = run(place, profile(served.path, needed, default="KILL_PROCESS"), MKDIR, options=options)
         equal(result, (0, "mkdirat: 42\n", ""))
@@ -217,7 +153,6 @@ def alone(place):
 
 def ordinary_user(place):
     """as an ordinary user, both forms; also behind a hook of the image, for which init is not to be traced"""
-    uid, gid = (65533, 65533) if tool.ROOT else (os.getuid(), os.getgid())
     hook = {"path": "/bin/busybox", "args": ["true"]}
     for options in FORMS:
         for nnp, hooks in ((True, []), (False, []), (True, [hook])):
@@ -225,17 +160,7 @@ def ordinary_user(place):
                 config = configuration(place, profile(served.path, rule(DENSE, "ERRNO")), MKDIR, noNewPrivileges=nnp)
                 config["hooks"] = {"startContainer": hooks}
                 config["linux"]["namespaces"] = [{"type": name} for name in "user pid mount ipc uts".split()]
-                config["linux"].update(uidMappings=extents("0:%d:1" % uid), gidMappings=extents("0:%d:1" % gid))
-                place.write(config)
-                program, environment = tool.copy_tool(place)
-                os.chmod(place.path, 0o755)
-                for path, _, _ in os.walk(place.bundle):
-                    os.chown(path, uid, gid)
-                result = tool.finish(tool.start([program, "run", "--bundle", place.bundle, *options, "test"],
-                                                preexec_fn=tool.ordinary_user, env=environment))
-            if "clone3: Operation not permitted" in result.err:
-                raise Skip("no user namespaces here: " + one_line(result.err))
-            equal(result, (0, "mkdirat: Invalid cross-device link\n", ""))
+                equal(ordinary(place, config, options=options), "mkdirat: Invalid cross-device link\n")
 
 
 # ---- the two halves alone ------------------------------------------------------------------
@@ -272,16 +197,6 @@ def peer_parent(place):
         contains(file.read(), "procSeccomp", "procSeccompDone")
 
 
-def serve(place, seccomp, script, *options, fds=()):
-    """The child in Python plays the script for our parent."""
-    config = place.config("true")
-    config["linux"]["seccomp"] = seccomp
-    place.write(config)
-    preexec = tool.unshare if tool.ROOT else None
-    return tool.converse([*tool.PEER_CHILD, "--script", place.file("script", "\n".join(script) + "\n")],
-                         [*tool.OUR_PARENT, "--bundle", place.bundle, *options], child_fds=fds, preexec=preexec)
-
-
 def peer_child(place):
     """our parent with the child in Python, by number"""
     fd = agent.listener()
@@ -294,180 +209,8 @@ def peer_child(place):
         os.close(fd)
 
 
-def no_listener(place):
-    """a child that gives anything but a listener, or gives one that nobody asked for: the agent is not disturbed"""
-    fifo = place.file("fifo")
-    os.unlink(fifo)
-    os.mkfifo(fifo)
-    gifts = [os.open(fifo, os.O_RDWR), os.memfd_create("seccomp notify"), os.open("/dev/null", os.O_RDWR)]
-    try:
-        with socket.socket(socket.AF_UNIX) as nobody:
-            nobody.bind(os.path.join(place.path, "agent"))
-            nobody.listen()
-            for gift in gifts:
-                child, parent = serve(place, profile(nobody.getsockname()), ["ready", "seccomp %d" % gift, "exec true"], fds=[gift])
-                equal((parent.code, parent.out), (1, ""))
-                contains(one_line(parent.err), "procSeccomp: expected a seccomp listener as its descriptor")
-                ok(child.code != 0, "the child goes on")
-            child, parent = serve(place, profile(nobody.getsockname()), ["ready", "seccomp 999", "exec true"])
-            equal((parent.code, parent.out), (1, ""))
-            contains(one_line(parent.err), "procSeccomp: pidfd_getfd: Bad file descriptor")
-            nobody.setblocking(False)
-            try:
-                nobody.accept()
-                ok(False, "the agent was connected to")
-            except BlockingIOError:
-                pass
-        fd = agent.listener()
-        gifts.append(fd)
-        for seccomp in (None, {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": nobody}):
-            if seccomp:
-                seccomp["listenerPath"] = "/x"
-            child, parent = serve(place, seccomp, ["ready", "seccomp %d" % fd, "exec true"], fds=[fd])
-            equal((parent.code, parent.out), (1, ""))
-            contains(one_line(parent.err), "procSeccomp: no listener is configured")
-    finally:
-        for fd in gifts:
-            os.close(fd)
-
-
-def hung_file(place):
-    """a child whose listener is a file of a server that never answers: nobody hangs, and the child is dead"""
-    need_root("mount a FUSE file system")
-    if not os.path.exists("/dev/fuse"):
-        raise Skip("no /dev/fuse")
-    directory = place.file("hung/")
-    server = tool.start([*tool.peer("hung_fuse.py"), directory])
-    try:
-        equal(server.stdout.readline(), "ready\n")
-        fd = os.open(directory, os.O_PATH)      # any other open() would hang here
-        begin = time.monotonic()
-        child, parent = serve(place, profile("/none"), ["ready", "seccomp %d" % fd, "exec true"], fds=[fd])
-        os.close(fd)
-        ok(time.monotonic() - begin < 5, "too slow")
-        equal((parent.code, parent.out), (1, ""))
-        contains(one_line(parent.err), "procSeccomp: ")
-        ok(child.code != 0, "the child goes on")
-    finally:
-        server.kill()
-        server.communicate()
-        tool.libc.umount2(directory.encode(), 2)
-
-
-# ---- agents that are in the way --------------------------------------------------------------
-
-@contextlib.contextmanager
-def nobody_accepts(place):
-    """A socket whose queue is full."""
-    path = os.path.join(place.path, "full")
-    with socket.socket(socket.AF_UNIX) as listening, contextlib.ExitStack() as stack:
-        listening.bind(path)
-        listening.listen(0)
-        for _ in range(8):
-            client = stack.enter_context(socket.socket(socket.AF_UNIX))
-            client.setblocking(False)
-            try:
-                client.connect(path)
-            except BlockingIOError:
-                break
-        else:
-            ok(False, "the queue is never full")
-        yield path
-
-
-def no_agent(place):
-    """no agent, none that listens, no socket, one of another kind"""
-    seccomp = profile(os.path.join(place.path, "none"))
-    fails(place, seccomp, "config.json: linux.seccomp.listenerPath: %s/none: connect: No such file" % place.path)
-    fails(place, profile(place.file("file")), "/file: connect: Connection refused")
-    with socket.socket(socket.AF_UNIX) as closed:
-        closed.bind(os.path.join(place.path, "closed"))
-    fails(place, profile(os.path.join(place.path, "closed")), "/closed: connect: Connection refused")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
-        datagrams.bind(os.path.join(place.path, "datagrams"))
-        fails(place, profile(datagrams.getsockname()), "/datagrams: connect: Protocol wrong type for socket")
-
-
-def stalled(place, path, *parts, **more):
-    """The parent alone with a deadline of a second, and another child that goes on meanwhile."""
-    fd = agent.listener()
-    try:
-        begin = time.monotonic()
-        child, parent = serve(place, profile(path, **more), ["ready", "seccomp %d" % fd, "exec true"], "--timeout", "1", fds=[fd])
-        took = time.monotonic() - begin
-    finally:
-        os.close(fd)
-    equal((parent.code, parent.out), (1, ""))
-    contains(one_line(parent.err), "config.json: linux.seccomp.listenerPath: %s: " % path, *parts)
-    contains(child.err, "the agent ")
-    ok(1 <= took < 4, "took %.1f s" % took)
-
-
-def never_accepts(place):
-    """an agent that never accepts: the deadline"""
-    with nobody_accepts(place) as path:
-        stalled(place, path, "connect: the agent does not accept connections")
-
-
-def never_reads(place):
-    """an agent that accepts and never reads: the deadline"""
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(os.path.join(place.path, "lazy"))
-        listening.listen()
-        stalled(place, listening.getsockname(), "sendmsg: the agent does not read what it is sent", listenerMetadata="x" * 3000000)
-
-
-class Closing(Agent):
-    def run(self):
-        with contextlib.suppress(OSError):
-            connection, _ = self.listening.accept()
-            with connection:
-                connection.recv(1)
-
-
-def closes_at_once(place):
-    """an agent that closes with most of it unread: the container does not start"""
-    with Closing(place, None) as served:
-        fails(place, profile(served.path, listenerMetadata="x" * 3000000), "linux.seccomp.listenerPath: ", "/agent: sendmsg: ")
-
-
-def interrupted(place):
-    """while an agent stalls, a signal ends `run` at once, and so does the death of the container"""
-    with nobody_accepts(place) as path:
-        for which in ("run", "container"):
-            process = start(place, profile(path), "getppid", options=["--trace"])
-            for line in process.stderr:
-                if "procSeccomp" in line:
-                    break
-            time.sleep(0.1)             # it has begun to wait
-            begin = time.monotonic()
-            if which == "run":
-                process.send_signal(signal.SIGTERM)
-            else:
-                with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as file:
-                    children = [int(word) for word in file.read().split()]
-                for pid in children:
-                    with open("/proc/%d/status" % pid, encoding="ascii") as file:
-                        if "Seccomp:\t2" in file.read():
-                            os.kill(pid, signal.SIGKILL)
-            result = tool.finish(process)
-            equal((which, result.code), (which, 128 + signal.SIGTERM if which == "run" else 1))
-            ok(time.monotonic() - begin < 3, "%s: %.1f s" % (which, time.monotonic() - begin))
-
-
-def getfd_denied(place):
-    """where pidfd_getfd is refused: the error says what to do, and that works"""
-    need_root("start containers")
-    with Agent(place, make_for_real) as served:
-        for error in ("EPERM", "ENOSYS"):
-            fails(place, profile(served.path), "pidfd_getfd", "the form that sends the descriptor does not",
-                  command=[DENY, "%d:%s" % (PIDFD_GETFD, error), "--"])
-        result = run(place, profile(served.path), MKDIR, options=["--seccomp-fd"], command=[DENY, "%d:EPERM" % PIDFD_GETFD, "--"])
-    equal(result, (0, "mkdirat: 42\n", ""))
-
-
-TESTS = [mkdir, denied, state, leaves, execution_notified, dense, only_these, alone, ordinary_user, halves, peer_parent, peer_child, no_listener,
-         hung_file, no_agent, never_accepts, never_reads, closes_at_once, interrupted, getfd_denied]
+TESTS = [mkdir, denied, state, leaves, execution_notified, dense, only_these, alone, ordinary_user, halves, peer_parent,
+         peer_child]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

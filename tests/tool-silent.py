@@ -10,9 +10,11 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import need_container
-from hooks import configuration, hook, order, run, start, unique, sleepers, wait_for
+from hooks import configuration, hook, order, run, start, unique, sleepers
+from processes import children, state, wait_for
 from tool import Skip, bind, contains, equal, ok, one_line
 
 OPCODES = ("lookup", "statfs", "open", "read", "flush")
@@ -35,16 +37,6 @@ def silent(directory, opcode):
         server.kill()
         server.communicate()
         tool.libc.umount2(directory.encode(), 2)
-
-
-def state(pid):
-    with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()[0]
-
-
-def children(pid):
-    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
-        return list(map(int, file.read().split()))
 
 
 def left():
@@ -194,4 +186,4 @@ def run_stopped(place):
 TESTS = [image, freed, fifos, hook_stopped, everybody_stopped, run_stopped]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -10,6 +10,7 @@ import time
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import container
+import tap
 import tool
 from terminal import command, configuration, modes, output, refuses, set_size, shown, terminal
 from tool import contains, equal, need_root, ok
@@ -235,4 +236,4 @@ TESTS = [written_by_others, no_warning, exit_status, window, signals_typed, rest
          taken_away, background, gone, not_a_terminal]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -10,6 +10,7 @@ import sys
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
+import tap
 import tool
 from container import need_container
 from hooks import configuration, hook, start
@@ -208,4 +209,4 @@ def init_alone(place):
 TESTS = [joined, new_user, ordinary_hook, changed_ids, init_alone]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

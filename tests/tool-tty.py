@@ -11,6 +11,7 @@ import termios
 sys.dont_write_bytecode = True  # the source tree may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "support"))
 import container
+import tap
 import tool
 from container import DEV, PROC, PTS
 from terminal import configuration, mapped, output, refuses, shown, terminal
@@ -152,4 +153,4 @@ def ordinary_user(place):
 TESTS = [owner, descriptors, image_dev, no_devpts, bound_dev, exchanged_dev, ordinary_user]
 
 if __name__ == "__main__":
-    sys.exit(tool.main(TESTS))
+    sys.exit(tap.main(TESTS))

@@ -1,53 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""Plays child.py against parent.py, and both against the recorded conversations.
+"""Plays child.py against parent.py: recordings.py plays both against the recorded conversations.
 
 Prints TAP.  What needs root is skipped without it.
 """
-import contextlib
 import ctypes
-import glob
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True  # the source tree may be read-only
-import child
-import parent
+import tap
 import wire
+from tap import CLONE_NEWNS, HERE, TIMEOUT, Skip, equal, expect, libc
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-CONVERSATIONS = os.path.join(HERE, "..", "conversations")
-CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x4000 | 0x40000
-TIMEOUT = 60    # seconds for one half, which needs less than one: only for what hangs
 
 ONE = '[{"container_id":0,"host_id":100000,"size":65536}]'
 TWO = ('[{"container_id":0,"host_id":200000,"size":10},'
        '{"container_id":1000,"host_id":300000,"size":1}]')
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Skip(Exception):
-    """Why a test cannot run here."""
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def equal(got, wanted):
-    expect(got == wanted, "got %.600r, wanted %.600r" % (got, wanted))
-
-
-# ---- the two programs against each other -----------------------------------
 
 def syscall_ok(result):
     if result < 0:
@@ -132,6 +107,8 @@ def line(source, form, uid, gid):
     return "mount %s type=%s st_uid=%d st_gid=%d\n" % (source, form, uid, gid)
 
 
+# ---- what goes well ---------------------------------------------------------
+
 def plain_bind(place):
     for generation in ("1.2", "1.4"):
         out = both_fine(place.run("mount %s\nhooks\nready\n" % place.data,
@@ -212,6 +189,37 @@ def many_given(place):
     equal(out, 700 * line("/srv/data", "plain-open", 1, 2))
 
 
+def whole_log(place):
+    """Both halves into one log: every packet written once and read once, in turn."""
+    log = place.path + "/log"
+    args = ["--log", log]
+    both_fine(place.run("mount %s\nhooks\nready\nseccomp 8\nexec true\n" % place.data,
+                        args, args))
+    with open(log, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    equal(len(lines), 16)
+    for written, read in zip(lines[::2], lines[1::2]):
+        equal(written.replace("write ", "read ", 1), read)
+    equal(re.findall(r'read {"type":"(\w+)"', "\n".join(lines)),
+          ["procMountPlease", "procMountFd", "procHooks", "procHooksDone",
+           "procReady", "procRun", "procSeccomp", "procSeccompDone"])
+
+
+def stopped(place):
+    """A stopped child is waited for."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with open(place.path + "/script", "w") as file:
+        file.write("stop\nready\n")
+    with ours, theirs:
+        kid = start("child.py", theirs.fileno(), "--script", file.name)
+        server = start("parent.py", ours.fileno(), "--pid", str(kid.pid))
+    os.waitpid(kid.pid, os.WUNTRACED)
+    kid.send_signal(signal.SIGCONT)
+    both_fine(finish_both(kid, server))
+
+
+# ---- what does not ----------------------------------------------------------
+
 def failed(result, child_err, parent_err, child_code=3):
     (code, _, err), server = result
     equal((code, err), (child_code, child_err + "\n"))
@@ -232,22 +240,6 @@ def mount_failure(place):
 def silent_failure(place):
     result = place.run("mount %s\n" % bind(place.data), to_parent=["--fail-mount", ""])
     failed(result, "child: the end instead of procMountFd", "parent: mount or hook failed", 4)
-
-
-def whole_log(place):
-    """Both halves into one log: every packet written once and read once, in turn."""
-    log = place.path + "/log"
-    args = ["--log", log]
-    both_fine(place.run("mount %s\nhooks\nready\nseccomp 8\nexec true\n" % place.data,
-                        args, args))
-    with open(log, encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    equal(len(lines), 16)
-    for written, read in zip(lines[::2], lines[1::2]):
-        equal(written.replace("write ", "read ", 1), read)
-    equal(re.findall(r'read {"type":"(\w+)"', "\n".join(lines)),
-          ["procMountPlease", "procMountFd", "procHooks", "procHooksDone",
-           "procReady", "procRun", "procSeccomp", "procSeccompDone"])
 
 
 def exec_fails(place):
@@ -284,237 +276,9 @@ def refused(place):
         failed(result, "procError: " + text, "parent: protocol error: " + text)
 
 
-def stopped(place):
-    """A stopped child is waited for."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with open(place.path + "/script", "w") as file:
-        file.write("stop\nready\n")
-    with ours, theirs:
-        kid = start("child.py", theirs.fileno(), "--script", file.name)
-        server = start("parent.py", ours.fileno(), "--pid", str(kid.pid))
-    os.waitpid(kid.pid, os.WUNTRACED)
-    kid.send_signal(signal.SIGCONT)
-    both_fine(finish_both(kid, server))
-
-
-# ---- one program against the recorded conversations -------------------------
-
-def read_conversation(path):
-    """(result, [(who, bytes)]) where who is c, p or p+fd."""
-    lines, result = [], None
-    with open(path, encoding="utf-8", newline="\n") as file:
-        for text in file.read().split("\n")[:-1]:
-            who, _, rest = text.partition(" ")
-            if who == "#":
-                found = re.fullmatch("result: (ok|error)", rest)
-                result = found.group(1) if found else result
-            else:
-                expect(who in ("c", "p", "p+fd"), "bad line: " + text)
-                lines.append((who, rest.encode()))
-    return result, lines
-
-
-def arg_text(data):
-    return re.fullmatch(rb'\{"type":"\w+","flags":\d,"arg":(.*)\}', data).group(1).decode()
-
-
-@contextlib.contextmanager
-def forked(main, arguments, status):
-    """Runs main in a process of its own; yields our end, expects that status."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
-    if pid == 0:
-        ours.close()
-        quiet_exit(main, ["--sync-fd", str(theirs.detach()), *arguments])
-    theirs.close()
-    conn = wire.Conn(ours.detach())
-    conn.timeout = TIMEOUT
-    try:
-        yield conn
-    finally:
-        conn.sock.close()
-        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    equal(ended, status)
-
-
-def quiet_exit(main, arguments):
-    code = 99
-    try:
-        null = os.open("/dev/null", os.O_RDWR)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        code = main(arguments)
-    finally:
-        os._exit(code)
-
-
-def parent_arguments(lines, fd):
-    """Options that make parent.py say what this recording says."""
-    arguments = ["--pid", str(os.getpid())]
-    for (_, before), (who, data) in zip([("", b"")] + lines, lines):
-        if who == "p+fd":
-            arguments += ["--mount-fd", "%s=%d" % (data.decode(), fd)]
-        elif who == "p" and b"procMountFd" in data:
-            # With several mounts the rule decides, with one it may be overruled.
-            if sum(who == "p+fd" for who, _ in lines) == 1:
-                arguments += ["--reply", wire.decode(data).arg["type"]]
-        elif who == "p" and b"procError" in data:
-            hooks = wire.decode(before).type == "procHooks"
-            arguments += ["--fail-hooks" if hooks else "--fail-mount",
-                          wire.error_text(wire.decode(data))]
-    return arguments
-
-
-def replay_to_parent(result, lines, fd):
-    status = 0 if result == "ok" else 1
-    with forked(parent.main, parent_arguments(lines, fd), status) as conn:
-        for who, data in lines:
-            if who == "c":
-                conn.send(data)
-            elif who == "p":
-                equal(conn.recv(), (data, []))
-            else:
-                os.close(conn.recv_fd(data.decode())[1])
-
-
-def child_script(lines):
-    """Steps of child.py that make it say what this recording says."""
-    script, waits = [], []
-    answers = {"procMountPlease": "procMountFd", "procHooks": "procHooksDone",
-               "procReady": "procRun", "procSeccomp": "procSeccompDone"}
-    words = {"procHooks": "hooks", "procReady": "ready"}
-    for (who, data), (after, _) in zip(lines, lines[1:] + [("", b"")]):
-        message = wire.decode(data) if who == "c" else None
-        if who == "p" and waits:
-            script.append("expect " + waits.pop(0))
-        elif message is None:
-            pass    # a step before waits for it
-        elif message.type == "procError":
-            script.append("error " + (message.arg.get("message") or ""))
-        elif after == "c" or waits:
-            script.append("raw %r" % data)
-            waits.append(answers[message.type])
-        elif message.type == "procMountPlease":
-            script.append("mount " + arg_text(data))
-        elif message.type == "procSeccomp":
-            script.append("seccomp %d" % message.arg)
-        else:
-            script.append(words[message.type])
-    return "\n".join(script) + "\n"
-
-
-def replay_to_child(lines, fd, script_path):
-    with open(script_path, "w", encoding="utf-8", newline="\n") as file:
-        file.write(child_script(lines))
-    told = any(who == "p" and b"procError" in data for who, data in lines)
-    with forked(child.main, ["--script", script_path], 3 if told else 0) as conn:
-        for who, data in lines:
-            if who == "c":
-                equal(conn.recv(), (data, []))
-            elif who == "p":
-                conn.send(data)
-            else:
-                conn.send_fd(data.decode(), fd)
-        equal(conn.recv(), None)
-
-
-def generation_of(name, data):
-    """Only the older runc sends this key."""
-    equal(b'"relabel"' in data, name.startswith("1.2"))
-
-
-def check_bytes(name, lines):
-    """A recording holds what the encoders write, and one generation only."""
-    kinds = set()
-    for who, data in lines:
-        if who == "p+fd":
-            continue
-        message = wire.decode(data)
-        text = None if message.arg is None else wire.go_json(message.arg)
-        equal(wire.encode(message.type, message.flags, text), data)
-        kinds.add(message.type)
-        if message.type == "procMountPlease":
-            generation_of(name, data)
-    return kinds
-
-
-def recordings(place):
-    kinds = set()
-    fd = os.open(place, os.O_PATH)
-    try:
-        for path in sorted(glob.glob(CONVERSATIONS + "/*.txt")):
-            name = os.path.basename(path)
-            try:
-                result, lines = read_conversation(path)
-                kinds |= check_bytes(name, lines)
-                replay_to_parent(result, lines, fd)
-                replay_to_child(lines, fd, place + "/script")
-            except (AssertionError, wire.WireError, OSError) as error:
-                raise AssertionError("%s: %s" % (name, error))
-    finally:
-        os.close(fd)
-    equal(kinds, set(wire.ARGS))
-
-
-def sizes(place):
-    """The sizes that the description gives."""
-    for kind, size in (("procReady", 30), ("procRun", 28), ("procHooks", 30),
-                       ("procHooksDone", 34), ("procSeccompDone", 36)):
-        equal(len(wire.encode(kind)), size)
-    for form, size in (("open_tree", 59), ("plain-open", 60)):
-        equal(len(wire.encode("procMountFd", 1, wire.go_json({"type": form}))), size)
-
-
-# ---- TAP --------------------------------------------------------------------
-
-ANYONE = (sizes, recordings)
-ROOT = (plain_bind, cloned_bind, child_namespace, idmap, idmap_recursive, delayed_fd,
-        delayed_child, ahead, small_buffers, many_given, missing_source, mount_failure,
-        silent_failure, whole_log, exec_fails, early_end, no_answer_read, refused, stopped)
-
-
-def privileged():
-    """Whether a child may have its own mount namespace."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(1 if libc.unshare(CLONE_NEWNS) else 0)
-    return os.waitpid(pid, 0)[1] == 0 and os.geteuid() == 0
-
-
-def run_in_scratch(test):
-    path = tempfile.mkdtemp(prefix="initsync-")
-    os.chmod(path, 0o755)
-    try:
-        test(Place(path) if test in ROOT else path)
-    finally:
-        shutil.rmtree(path)
-
-
-def attempt(number, test, root):
-    name = "%d - %s" % (number, test.__name__.replace("_", " "))
-    try:
-        if test in ROOT and not root:
-            raise Skip("needs root")
-        run_in_scratch(test)
-    except Skip as reason:
-        print("ok %s # SKIP %s" % (name, reason), flush=True)
-    except AssertionError as error:
-        print("not ok %s\n# %s" % (name, str(error).replace("\n", "\n# ")), flush=True)
-        return False
-    else:
-        print("ok " + name, flush=True)
-    return True
-
-
-def main():
-    # Interrupted or not, the scratch directories go.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    tests = ANYONE + ROOT
-    root = privileged()
-    print("1..%d" % len(tests), flush=True)
-    results = [attempt(number, test, root) for number, test in enumerate(tests, 1)]
-    return 0 if all(results) else 1
-
+TESTS = [plain_bind, cloned_bind, child_namespace, idmap, idmap_recursive, delayed_fd, delayed_child, ahead, small_buffers,
+         many_given, whole_log, stopped, missing_source, mount_failure, silent_failure, exec_fails, early_end,
+         no_answer_read, refused]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.main(TESTS, Place, None if tap.privileged() else "needs root"))

@@ -15,7 +15,8 @@ from tool import OUR_INIT, OUR_PARENT, Skip, checked, contains, converse, equal,
 
 PROBE = os.path.join(tool.BUILD, "tests", "support", "probe")
 CGROUPS = "/sys/fs/cgroup"
-# The launcher stays where it was: before Linux 6.11 init, in a PID namespace, can compare its mount namespace with no other's.
+# The launcher stays where it was: before Linux 6.11 init, in a PID namespace, can compare its mount namespace with no
+# other's.
 UNSHARE = ["unshare", "--pid", "--fork", "--ipc", "--net", "--uts", "unshare", "--mount", "--propagation", "unchanged"]
 OUTSIDE = 100000        # who root of a user namespace is outside
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import sys
-import time
 
 import container
 import tool
@@ -79,13 +78,6 @@ def start(place, config, *options, name="box", command=None, **kwargs):
 
 def run(place, config, *options, **kwargs):
     return tool.finish(start(place, config, *options, **kwargs))
-
-
-def wait_for(condition, what, timeout=tool.TIMEOUT):
-    end = time.monotonic() + timeout
-    while not condition():
-        tool.ok(time.monotonic() < end, "no " + what)
-        time.sleep(0.005)
 
 
 def sleepers(number):

@@ -20,6 +20,24 @@ MAKE = {        # MiB of the sparse image, and how it is made: from nothing, or 
 READ_ONLY = ("erofs", "squashfs")
 
 
+@contextlib.contextmanager
+def hung(place):
+    """A directory that no question about is ever answered."""
+    tool.need_root("mount a FUSE file system")
+    if not os.path.exists("/dev/fuse"):
+        raise Skip("no /dev/fuse")
+    path = place.file("hung/")
+    server = tool.start([*tool.peer("hung_fuse.py"), path])
+    try:
+        if server.stdout.readline() != "ready\n":
+            raise Skip("no FUSE here: " + server.communicate()[1].strip())
+        yield path
+    finally:
+        server.kill()
+        server.communicate()
+        libc.umount2(path.encode(), 2)
+
+
 def file(path, owner):
     with open(path, "w", encoding="ascii") as made:
         made.write("content\n")
