@@ -69,6 +69,22 @@ def of_mounts_refused(place):
             equal(table(pid), before)
 
 
+def of_mounts_undone(place):
+    """a mount namespace whose root directory has been changed when it fails: it is changed back"""
+    need_root("make namespaces")
+    fill(place)
+    with elsewhere("mount") as pid:
+        before = table(pid), os.listdir("/proc/%d/root" % pid)
+        config = joining(pid, "mount", new=("pid",))
+        config["process"]["args"] = ["echo", "started"]
+        command = [*tool.strace("-f", "-o", "/dev/null", "-e", "trace=umount2", "-e", "inject=umount2:error=EBUSY:when=1"),
+                   tool.TOOL, "run", "--bundle", place.write(config), "test"]
+        result = tool.finish(tool.start(command), 3 * tool.TIMEOUT)
+        equal((result.code, result.out), (1, ""))
+        tool.contains(tool.one_line(result.err), "old root: umount2: Device or resource busy")
+        equal((table(pid), os.listdir("/proc/%d/root" % pid)), before)
+
+
 def of_mounts_old(place):
     """a mount namespace, where the kernel has no fsmount(2): refused, nothing is mounted in there"""
     deny = os.path.join(tool.BUILD, "tests", "support", "deny-syscall")
@@ -99,7 +115,7 @@ def of_mounts_false(place):
         equal(fine(place, config), "started\n")
 
 
-TESTS = [of_mounts, of_mounts_refused, of_mounts_old, of_mounts_false]
+TESTS = [of_mounts, of_mounts_refused, of_mounts_undone, of_mounts_old, of_mounts_false]
 
 if __name__ == "__main__":
     sys.exit(tap.main(TESTS))

@@ -48,6 +48,21 @@ def executed(place):
         host.unchanged()
 
 
+def by_loader(place):
+    """a tool that loads libraries, started as the argument of the dynamic linker, which is the executable then"""
+    host = Host(place, dynamic=True)
+    listed = subprocess.run(["readelf", "-lW", host.program], stdout=subprocess.PIPE, text=True, check=True).stdout
+    loader = re.search(r"program interpreter: (.*)\]", listed)
+    if not loader:
+        raise Skip("the tool loads no libraries")
+    config = place.write(shell(place, "echo started"))
+    command = [loader.group(1), "--library-path", host.environment["LD_LIBRARY_PATH"], host.program, "run", "--bundle", config]
+    result = tool.finish(tool.start([*command, "test"], env=host.environment), 3 * tool.TIMEOUT)
+    equal((result.code, result.out), (1, ""))
+    contains(one_line(result.err), "/proc/self/exe: cannot be sealed: it is not syncdemo")
+    host.unchanged()
+
+
 def replaced(place):
     """root's tool goes on from the copy as it is, and all that it prints and does is the same"""
     host = Host(place)
@@ -226,7 +241,7 @@ def no_event(place):
         tool.checked(tool.libc.umount2((place.path + "/control").encode(), 2))
 
 
-TESTS = [kinds, executed, replaced, nothing_else, once, child_half, claims, deleted, noexec, ordinary_user, no_event]
+TESTS = [kinds, executed, by_loader, replaced, nothing_else, once, child_half, claims, deleted, noexec, ordinary_user, no_event]
 
 if __name__ == "__main__":
     sys.exit(tap.main(TESTS))

@@ -65,7 +65,8 @@ static int is_copy(int fd) {
         char header[sizeof(ElfW(Ehdr)) + 32 * sizeof(ElfW(Phdr))];
         size_t size = __ehdr_start.e_phoff + __ehdr_start.e_phnum * sizeof(ElfW(Phdr));
 
-        return size <= sizeof(header) && pread(fd, header, size, 0) == (ssize_t)size &&
+        size = size < sizeof(header) ? size : sizeof(header);
+        return pread(fd, header, size, 0) == (ssize_t)size &&
                memcmp(header, &__ehdr_start, size) == 0;
 }
 
@@ -80,7 +81,7 @@ static int replace_pieces(int fd) {
                 continue;
         /* The first one has the header. */
         if (at == end || at->p_offset != 0)
-                return -ENOEXEC;
+                return -ENOTSUP;
         base -= at->p_vaddr;
         for (at = segment; r == 0 && at < end; at++) {
                 struct piece piece = piece_of(base, at, page);

@@ -10,7 +10,8 @@
  * execution costs several times as much, most of it for what a C library does at its start.
  *
  * Return: 0, or a negative errno: it takes CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in the user namespace, and /proc. The process
- * goes on as before then, and can execute the copy.
+ * goes on as before then, and can execute the copy; but not after -ENOEXEC: that is a copy of another program, by which this one
+ * was started, a dynamic linker say.
  */
 int own_image_replace(int fd);
 

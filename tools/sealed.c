@@ -21,8 +21,11 @@ int sealed_restart(char **argv, struct initsync_error *reterr) {
         r = initsync_exe_seal(INITSYNC_SEAL_AUTO, &fd, reterr);
         if (r < 0)
                 return r;
+        r = own_image_replace(fd);
+        if (r == -ENOEXEC)
+                return fault(reterr, r, "/proc/self/exe: cannot be sealed: it is not syncdemo, but what it was started by");
         /* What it says is believed for what it is worth: one look costs nothing. */
-        if (own_image_replace(fd) == 0 && initsync_exe_is_sealed() > 0)
+        if (r == 0 && initsync_exe_is_sealed() > 0)
                 return 0;
         syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
         return fault_call(reterr, -errno, "execveat", "/proc/self/exe");
