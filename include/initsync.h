@@ -204,9 +204,10 @@ struct initsync_child;                  /* the container's side */
  *              INITSYNC_NO_LIMIT for none. It runs while a callback of another session keeps the same thread
  * @grace_ms:   from procError to the kill of a child that may still read it; 0 for 500; INITSYNC_NO_LIMIT is -EINVAL
  * @rootfs:     absolute path of the root file system in the child's mount namespace, or NULL: sources below it are
- *              resolved inside it, at the time of the request; also those that get there by a symlink of the host's or another
+ *              resolved inside it, at the time of the request; also those that get to it by a symlink of the host's or another
  *              mount, as the runtime sees it, but not those with INITSYNC_MOUNT_CHILD_VIEW or INITSYNC_MOUNT_MAGICLINK, or
- *              under INITSYNC_PARENT_ALLOW_ANY_MOUNT: these are compared as text alone
+ *              under INITSYNC_PARENT_ALLOW_ANY_MOUNT: these are compared as text alone. A symlink or mount of the host's that
+ *              leads to a directory within it is not seen to: from there the image's symlinks are followed as the host's are
  * @mounts:     the mounts that the child may ask for, each once; what is mounted is this entry, not the packet
  * @n_mounts:   how many; at most 1,024
  * @userns_cache: shared cache, which must outlive the parent, or NULL for one of the session's own
