@@ -3,7 +3,7 @@
  * Does one operation of the library several times, each between two system calls that nobody else makes, so that a tracer can count
  * what lies in between. Prints nothing.
  *
- *      operations userns | cached | plain | mapped | session
+ *      operations userns | cached | plain | mapped | tree | session
  */
 #include <err.h>
 #include <errno.h>
@@ -53,17 +53,21 @@ static void userns(struct initsync_userns_cache *cache) {
         }
 }
 
-static struct initsync_mount source(int mapped) {
+enum request { REQUEST_NONE, REQUEST_PLAIN, REQUEST_MAPPED, REQUEST_TREE };
+
+static struct initsync_mount source(enum request request) {
         struct initsync_mount mount = INITSYNC_MOUNT_INIT;
 
         mount.source = "/mnt";
         mount.uids = mount.gids = map;
-        mount.n_uids = mount.n_gids = mapped ? 2 : 0;
+        mount.n_uids = mount.n_gids = request == REQUEST_PLAIN ? 0 : 2;
+        if (request == REQUEST_TREE)
+                mount.flags = INITSYNC_MOUNT_RECURSIVE | INITSYNC_MOUNT_IDMAP_RECURSIVE;
         return mount;
 }
 
-static void request_child(int socket, int mapped) {
-        const struct initsync_mount mount = source(mapped);
+static void request_child(int socket, enum request request) {
+        const struct initsync_mount mount = source(request);
         struct initsync_child *child;
         struct initsync_error error;
         int i, fd;
@@ -96,8 +100,8 @@ static int agree(void *userdata, struct initsync_error *reterr) {
         return 0;
 }
 
-/* 0 plain, 1 mapped, -1 neither: only hooks and ready. */
-static void converse(int mapped) {
+/* With REQUEST_NONE only hooks and ready. */
+static void converse(enum request request) {
         struct initsync_parent_options options = INITSYNC_PARENT_OPTIONS_INIT;
         struct initsync_mount mounts[TIMES + 1];
         struct initsync_parent *parent;
@@ -106,25 +110,25 @@ static void converse(int mapped) {
         pid_t pid;
 
         for (i = 0; i <= TIMES; i++)
-                mounts[i] = source(mapped > 0);
-        if (mapped < 0)
+                mounts[i] = source(request);
+        if (request == REQUEST_NONE)
                 mark();
         check(initsync_pair(&ours, &theirs), &(struct initsync_error){ .text = "socketpair" });
         pid = fork();
         if (pid == 0) {
                 close(ours);
-                if (mapped < 0)
+                if (request == REQUEST_NONE)
                         session_child(theirs);
                 else if (unshare(CLONE_NEWNS) == 0)
-                        request_child(theirs, mapped);
+                        request_child(theirs, request);
                 _exit(0);
         }
         close(theirs);
         pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
         options.hooks = agree;
         options.mounts = mounts;
-        options.n_mounts = mapped < 0 ? 0 : TIMES + 1;
-        if (mapped >= 0)
+        options.n_mounts = request == REQUEST_NONE ? 0 : TIMES + 1;
+        if (request != REQUEST_NONE)
                 settle();               /* the child is in its mount namespace */
         check(initsync_parent_new(&parent, ours, pidfd, &options, &error), &error);
         check(initsync_parent_run(parent, &error), &error);
@@ -132,7 +136,7 @@ static void converse(int mapped) {
         close(pidfd);
         if (waitpid(pid, &status, 0) != pid || status != 0)
                 errx(1, "the child failed");
-        if (mapped < 0)
+        if (request == REQUEST_NONE)
                 mark();
 }
 
@@ -159,12 +163,16 @@ int main(int argc, char **argv) {
                 userns(NULL);
         else if (strcmp(what, "cached") == 0)
                 cached();
-        else if (strcmp(what, "plain") == 0 || strcmp(what, "mapped") == 0)
-                converse(what[0] == 'm');
+        else if (strcmp(what, "plain") == 0)
+                converse(REQUEST_PLAIN);
+        else if (strcmp(what, "mapped") == 0)
+                converse(REQUEST_MAPPED);
+        else if (strcmp(what, "tree") == 0)
+                converse(REQUEST_TREE);
         else if (strcmp(what, "session") == 0)
                 for (i = 0; i < TIMES; i++)
-                        converse(-1);
+                        converse(REQUEST_NONE);
         else
-                errx(2, "usage: operations userns | cached | plain | mapped | session");
+                errx(2, "usage: operations userns | cached | plain | mapped | tree | session");
         return 0;
 }
