@@ -85,7 +85,7 @@ const char *initsync_step_name(int step);
  * @code:       the negative errno that was also returned
  * @stage:      enum initsync_stage
  * @step:       enum initsync_step, or -1 outside a conversation
- * @mount:      index in options.mounts, or -1
+ * @mount:      index in options.mounts, in the child in what initsync_child_mounts() was given; or -1
  * @request:    number of the mount request concerned, counted from 0, or -1
  * @status:     wait status of a child that died (as waitpid() gives it), or -1 where it is not known
  * @call:       the system call that failed, or ""
@@ -135,12 +135,15 @@ struct initsync_idmap {
  *              INITSYNC_MOUNT_IDMAP_RECURSIVE, too, they are the runtime's, locked, and receive what is mounted there. All
  *              that is not so with INITSYNC_MOUNT_CHILD_VIEW, INITSYNC_MOUNT_MAGICLINK and INITSYNC_PARENT_ALLOW_ANY_MOUNT
  * @destination: where it will go, for the wire and for error texts; NULL for ""
- * @uids, @gids: extents, @n_uids and @n_gids of them (1 to INITSYNC_IDMAP_MAX); both or neither
- * @userns_fd:  a user namespace instead of @uids and @gids, or -1; the runtime opens it, a packet never does
+ * @uids, @gids: extents from ids on disk (inside) to those that the mount shows on the host (outside), @n_uids and @n_gids of
+ *              them (1 to INITSYNC_IDMAP_MAX); both or neither
+ * @userns_fd:  a user namespace with the map, or -1; the runtime opens it, a packet never does. @uids and @gids beside it are
+ *              only compared with the packet's; without them the packet may have any map, or none. Not for the child
  * @source_fd:  a detached mount to send as it is instead of opening @source, or -1; each use sends a clone, which needs
  *              Linux 6.15 (open_tree() of a detached mount). Not for initsync_mount_open() and the child.
- * @userns_path: what the packet will call the user namespace; only compared, never opened
- * @attr_set, @attr_clr, @propagation: as in struct mount_attr of mount_setattr(2); 0 leaves what the source has
+ * @userns_path: what the packet will call the user namespace; only compared, never opened. In the runtime's with @userns_fd only
+ * @attr_set, @attr_clr, @propagation: as in struct mount_attr of mount_setattr(2); 0 leaves what the source has. MOUNT_ATTR_* and
+ *              MS_* are in <sys/mount.h>, the former in <linux/mount.h> for a C library that does not have them
  */
 struct initsync_mount {
         size_t size;
@@ -342,7 +345,7 @@ int initsync_parent_child_status(const struct initsync_parent *parent, int *ret_
 struct initsync_parent *initsync_parent_free(struct initsync_parent *parent);
 
 /**
- * initsync_abandoned() - how many tasks of this process hang, of a mount request say, after their parent was freed, at this moment
+ * initsync_abandoned() - how many tasks of this process hang now, of a mount request say, after their parent was freed
  *
  * So are counted tasks that have ended while a process that is stopped traces them: until that goes on, only it is told.
  */
@@ -507,7 +510,8 @@ int initsync_attach(int source_fd, int target_fd, struct initsync_error *reterr)
  * @reterr:     details of a failure, or NULL
  *
  * Return: 0; -EINVAL for a wrong @mount (call ""), for a file system that takes no id mapping (call "open_tree_attr" or
- * "mount_setattr"), in @reterr which, or for a mount that cannot be cloned so (call "open_tree"); -ENOENT, -ELOOP
+ * "mount_setattr"), in @reterr which, for attributes that the kernel does not take (the same calls), or for a mount that
+ * cannot be cloned so (call "open_tree"); -ENOENT, -ELOOP
  * (a magic link without INITSYNC_MOUNT_MAGICLINK, too), -EACCES, -ENOTDIR for the path; -EPERM without the right; -EOPNOTSUPP
  * for what only open_tree_attr(2) can do (a source that is id-mapped already: below Linux 6.15, or recursively without
  * INITSYNC_MOUNT_IDMAP_RECURSIVE); -E2BIG for more than 10,000 mounts in one recursive clone; the errors of
@@ -559,7 +563,8 @@ struct initsync_overlay {
  * Return: 0; -EINVAL, -ERANGE, -E2BIG for a wrong @overlay, in @reterr which field; the errors of initsync_mount_open() for
  * a layer, and of initsync_userns_open(); -EXDEV for @upper and @work that are not on one mount; -EROFS for an upper layer
  * that the kernel cannot write to; -ESRCH when the helper process was killed from outside; -ETIMEDOUT when it hung; -EMFILE;
- * -EPERM without the right to mount; else what the kernel says to fsopen(2), fsconfig(2), fsmount(2) or mount(2), with its own words in @reterr.
+ * -EPERM without the right to mount; else what the kernel says to fsopen(2), fsconfig(2), fsmount(2) or mount(2), with its own
+ * words in @reterr.
  */
 int initsync_overlay_open(const struct initsync_overlay *overlay, int *ret_fd, struct initsync_error *reterr);
 
