@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <time.h>
 #include "kernel/elsewhere.h"
 #include "support/forked.h"
@@ -13,7 +14,7 @@
 #define BUSY_MS 700             /* several times as long as close_elsewhere() waits */
 #define LATER_MS 5000           /* the kernel gives others a little of the time, and all of it in the end */
 
-static volatile int hogging, hog_ends;
+static atomic_int hogging, hog_ends;
 
 static long milliseconds(void) {
         struct timespec now;

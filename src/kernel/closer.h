@@ -7,7 +7,7 @@ struct closer {
         int begun;      /* whoever is killed before that has closed nothing */
 };
 
-/* closer_run() - main function of a task that closes one descriptor of the table it shares; @closer is a struct closer */
-int closer_run(void *closer);
+/* closer_run() - main function of a task that closes one descriptor of the table it shares; @arg is a struct closer */
+int closer_run(void *arg);
 
 #endif /* KERNEL_CLOSER_H */
