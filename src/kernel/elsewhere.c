@@ -24,8 +24,7 @@ void close_elsewhere(int fd) {
         r = task_start(CLONE_FILES, area, STACK, closer_run, closer, &task, NULL);
         if (r >= 0 && !process_wait(task, WAIT_MS)) {
                 /* On a busy machine it may still wait for a processor: then it is left to close what nobody else will. */
-                if (__atomic_load_n(&closer->begun, __ATOMIC_ACQUIRE))
-                        sys_pidfd_send_signal(task, SIGKILL);
+                sys_pidfd_send_signal(task, __atomic_load_n(&closer->begun, __ATOMIC_ACQUIRE) ? SIGKILL : 0);
                 abandoned_add(task, area, STACK, area);
                 return;
         }
