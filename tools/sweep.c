@@ -117,6 +117,9 @@ static bool kill_claimed(void) {
         close(ends[0]);
         if (looks > 0)
                 kill(looks, SIGKILL);
+        /* It is a child as well: as long as it ends, there is another round. */
+        for (i = 0; looks > 0 && i < LIST_MS && waitpid(looks, NULL, WNOHANG | KERNEL_WALL) == 0; i++)
+                poll(NULL, 0, 1);
         for (i = 0; size > 0 && i < (size_t)size / sizeof(list[0]); i++)
                 kill_child(list[i]);
         return r > 0;
